@@ -1,0 +1,367 @@
+"""
+Every setting, once: its name, type, default, help and scope.
+
+A setting is read, in rising precedence, from its default, the user's TOML file, the environment
+(`engine.url` is `OPENCODER_ENGINE_URL`) and the command line (`--set engine.url=…`). A setting of
+scope "window" is also taken from the editor, by `initializationOptions` and
+`workspace/configuration`. One of scope "machine" (a path, a URL, a model) is not: a workspace that
+somebody sent must not be able to name what runs or where code goes.
+"""
+
+import json
+import os
+import tomllib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal, Self
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from opencoder_lsp import paths
+from opencoder_lsp.errors import SettingsError
+
+ENV_PREFIX = "OPENCODER_"
+Scope = Literal["machine", "window"]
+_MACHINE: dict[str, Any] = {"scope": "machine"}
+
+
+class _Section(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class ModelSettings(_Section):
+    """Which model runs."""
+
+    name: str = Field(
+        "auto",
+        min_length=1,
+        description="A known model, a model folder, or `auto`: OpenCoderPlus where it is pulled "
+        "and the GPUs can hold it, else the demo model.",
+        json_schema_extra=_MACHINE,
+    )
+    template: Literal["", "opencoder", "openchat", "openchat_8192", "chatml"] = Field(
+        "",
+        description="Conversation template; empty for the model's own.",
+        json_schema_extra=_MACHINE,
+    )
+
+
+class EngineSettings(_Section):
+    """The process that holds the model."""
+
+    url: str = Field(
+        "",
+        description="An engine elsewhere: `http://host:port` or `unix:/path`. Empty starts and "
+        "shares one on this machine. Code and conversations are sent there.",
+        json_schema_extra=_MACHINE,
+    )
+    device: Literal["auto", "cpu", "cuda"] = Field(
+        "auto", description="Where the model runs.", json_schema_extra=_MACHINE
+    )
+    dtype: Literal["auto", "bfloat16", "float32"] = Field(
+        "auto",
+        description="Type of weights and KV cache; `auto` is bfloat16, and float32 on a CPU "
+        "without fast bfloat16.",
+        json_schema_extra=_MACHINE,
+    )
+    threads: int = Field(
+        0, ge=0, le=1024, description="CPU threads; 0 for one per core.", json_schema_extra=_MACHINE
+    )
+    context: int = Field(
+        0,
+        ge=0,
+        le=1_000_000,
+        description="Longest prompt and answer together, in tokens; 0 for what the model allows.",
+        json_schema_extra=_MACHINE,
+    )
+    queue: int = Field(
+        32,
+        ge=1,
+        le=10_000,
+        description="Requests that may wait; one more is refused.",
+        json_schema_extra=_MACHINE,
+    )
+    linger: float = Field(
+        120,
+        ge=0,
+        le=86_400,
+        description="Seconds that the engine lives on after the last editor has gone.",
+        json_schema_extra=_MACHINE,
+    )
+
+    @field_validator("url")
+    @classmethod
+    def _known_scheme(cls, url: str) -> str:
+        if url and not url.startswith(("http://", "https://", "unix:/")):
+            raise ValueError("must begin with http://, https:// or unix:/")
+        return url.rstrip("/")
+
+
+class CompletionSettings(_Section):
+    """Ghost text while you type."""
+
+    enabled: bool = Field(True, description="Whether completions are offered at all.")
+    max_tokens: int = Field(64, ge=1, le=1024, description="Longest suggestion, in tokens.")
+    prompt: Literal["template", "fim"] = Field(
+        "template",
+        description="`template` asks in the conversation template with a prefilled answer; `fim` "
+        "uses fill-in-the-middle tokens, for models that have them.",
+    )
+    fim_order: Literal["psm", "spm"] = Field(
+        "spm",
+        description="Order of the `fim` prompt: prefix-suffix or suffix-prefix. The latter keeps "
+        "the KV cache valid while you type.",
+    )
+    prompt_tokens: Literal["auto"] | int = Field(
+        "auto",
+        description="Longest prompt, in tokens (16 or more); `auto` is what the engine prefills "
+        "in half a second.",
+    )
+    temperature: float = Field(
+        0.0, ge=0, le=2, description="0 is greedy: always the likeliest token."
+    )
+
+    @field_validator("prompt_tokens")
+    @classmethod
+    def _enough(cls, value: Literal["auto"] | int) -> Literal["auto"] | int:
+        if value != "auto" and not 16 <= value <= 1_000_000:
+            raise ValueError("must be `auto` or at least 16")
+        return value
+
+
+class ChatSettings(_Section):
+    """Chat and explanations."""
+
+    max_tokens: int = Field(1024, ge=1, le=100_000, description="Longest answer, in tokens.")
+    temperature: float = Field(0.7, ge=0, le=2, description="0 is greedy.")
+    top_p: float = Field(
+        0.9, gt=0, le=1, description="Sample from the likeliest tokens that make up this share."
+    )
+    system: str = Field(
+        "",
+        description="Text put in front of the first message. OpenCoder was trained without system "
+        "messages, so this is a plain part of your first message.",
+    )
+
+
+class PrivacySettings(_Section):
+    """What never reaches a model."""
+
+    exclude: tuple[str, ...] = Field(
+        (
+            ".env*",
+            "*.pem",
+            "*.key",
+            "*.p12",
+            "*.kdbx",
+            "id_*",
+            ".netrc",
+            ".npmrc",
+            ".pypirc",
+            "credentials*",
+            "*.tfstate",
+        ),
+        description="File names (shell patterns, letter case ignored) that are never sent to a "
+        "model.",
+        json_schema_extra=_MACHINE,
+    )
+
+
+class Settings(_Section):
+    """All settings. Immutable; make changed ones with `load` or `with_client`."""
+
+    model: ModelSettings = ModelSettings()
+    engine: EngineSettings = EngineSettings()
+    completion: CompletionSettings = CompletionSettings()
+    chat: ChatSettings = ChatSettings()
+    privacy: PrivacySettings = PrivacySettings()
+
+    @classmethod
+    def load(
+        cls,
+        *,
+        toml: Path | None = None,
+        env: Mapping[str, str] | None = None,
+        cli: Sequence[str] = (),
+    ) -> Self:
+        """
+        Read the TOML file (if it exists), the environment and `name=value` pairs, the last winning.
+
+        Raises SettingsError, naming the source, for an unknown name or a bad value.
+        """
+        values: dict[str, tuple[Any, str]] = {}
+        for name, value in _from_toml(toml):
+            values[name] = (value, str(toml))
+        for name, text, source in [*_from_env(env or {}), *_from_cli(cli)]:
+            values[name] = (_parse(name, text, source), source)
+        return cls()._with(values)
+
+    def with_client(self, options: object) -> tuple[Self, list[str]]:
+        """
+        Return these settings changed by what an editor sent, and a warning for each thing refused.
+
+        `options` is an object of sections (`{"completion": {"max_tokens": 32}}`) or of dotted
+        names; null and empty objects change nothing. What is unknown, bad or of scope "machine"
+        is left as it was.
+        """
+        settings, warnings = self, list[str]()
+        if options is None:
+            return settings, warnings
+        if not isinstance(options, Mapping):
+            return settings, ["settings must be an object"]
+        for name, value in _flatten(options):
+            try:
+                if describe(name).scope == "machine":
+                    raise SettingsError(
+                        f"{name} is not taken from the editor; set {env_name(name)} or put it in "
+                        f"{paths.config_file()}"
+                    )
+                settings = settings._with({name: (value, "the editor's settings")})
+            except SettingsError as error:
+                warnings.append(str(error))
+        return settings, warnings
+
+    def _with(self, values: Mapping[str, tuple[Any, str]]) -> Self:
+        sections = self.model_dump()
+        for name, (value, source) in values.items():
+            section, _, key = describe(name, source).name.partition(".")
+            sections[section][key] = value
+            try:
+                type(self).model_validate(sections)
+            except ValidationError as error:
+                raise SettingsError(_bad_value(name, value, source, error)) from None
+        return type(self).model_validate(sections)
+
+
+@dataclass(frozen=True, slots=True)
+class Description:
+    """One setting, for help texts and documentation."""
+
+    name: str
+    type: str
+    default: Any
+    help: str
+    scope: Scope
+
+
+def descriptions() -> Iterator[Description]:
+    """Describe every setting, in the order in which they are defined."""
+    for section, field in Settings.model_fields.items():
+        model = field.annotation
+        assert isinstance(model, type)
+        assert issubclass(model, _Section)
+        schema = model.model_json_schema()["properties"]
+        for key, info in model.model_fields.items():
+            extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
+            yield Description(
+                f"{section}.{key}",
+                _type_name(schema[key]),
+                info.default,
+                info.description or "",
+                "machine" if extra.get("scope") == "machine" else "window",
+            )
+
+
+def describe(name: str, source: str = "") -> Description:
+    """Return the description of `name`; raises SettingsError, listing what is known."""
+    known = {d.name: d for d in descriptions()}
+    if name not in known:
+        where = f" (from {source})" if source else ""
+        raise SettingsError(f"unknown setting {name!r}{where}; known: {', '.join(sorted(known))}")
+    return known[name]
+
+
+def env_name(name: str) -> str:
+    """Return the environment variable of a setting: `engine.url` → `OPENCODER_ENGINE_URL`."""
+    return ENV_PREFIX + name.replace(".", "_").upper()
+
+
+def markdown_table() -> str:
+    """Return the table of settings for the README, which a test compares with this."""
+    rows = ["| setting | type | default | scope | what it does |", "|---|---|---|---|---|"]
+    for d in descriptions():
+        default = json.dumps(d.default) if d.default != "" else '""'
+        rows.append(f"| `{d.name}` | {d.type} | `{default}` | {d.scope} | {d.help} |")
+    return "\n".join(rows)
+
+
+def _from_toml(path: Path | None) -> Iterator[tuple[str, Any]]:
+    if path is None:
+        return
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        return
+    except (OSError, UnicodeDecodeError) as error:
+        raise SettingsError(f"cannot read {path}: {error}") from error
+    try:
+        yield from _flatten(tomllib.loads(text))
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{path} is not valid TOML: {error}") from error
+
+
+def _from_env(env: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
+    known = {env_name(d.name): d.name for d in descriptions()}
+    sections = tuple(f"{ENV_PREFIX}{section.upper()}_" for section in Settings.model_fields)
+    for variable in sorted(env):
+        if variable in known:
+            yield known[variable], env[variable], variable
+        elif variable.startswith(sections):
+            raise SettingsError(
+                f"unknown setting in the environment: {variable}; known: {', '.join(sorted(known))}"
+            )
+
+
+def _from_cli(pairs: Sequence[str]) -> Iterator[tuple[str, str, str]]:
+    for pair in pairs:
+        name, equals, text = pair.partition("=")
+        if not equals:
+            raise SettingsError(f"--set takes NAME=VALUE, not {pair!r}")
+        yield name.strip(), text, "--set"
+
+
+def _parse(name: str, text: str, source: str) -> Any:
+    """Text from outside: JSON or commas where the setting is a list, else as it is."""
+    if describe(name, source).type != "list":
+        return text
+    try:
+        return json.loads(text) if text.lstrip().startswith("[") else text.split(",")
+    except json.JSONDecodeError as error:
+        raise SettingsError(f"bad value for {name} (from {source}): {error}") from None
+
+
+def _flatten(options: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    for key, value in options.items():
+        name = f"{prefix}{key}"
+        if isinstance(value, Mapping) and "." not in name:
+            yield from _flatten(value, name + ".")
+        elif value is not None:  # an editor sends null for what its user left unset
+            yield name, value
+
+
+def _type_name(schema: Mapping[str, Any]) -> str:
+    if "enum" in schema:
+        return " · ".join(f"`{value}`" for value in schema["enum"] if value)
+    if "anyOf" in schema:
+        return " or ".join(_type_name(part) for part in schema["anyOf"])
+    if "const" in schema:
+        return f"`{schema['const']}`"
+    return {
+        "array": "list",
+        "integer": "integer",
+        "number": "number",
+        "boolean": "true or false",
+    }.get(schema["type"], "text")
+
+
+def _bad_value(name: str, value: object, source: str, error: ValidationError) -> str:
+    reason = "; ".join(
+        dict.fromkeys(e["msg"].removeprefix("Value error, ") for e in error.errors())
+    )
+    return f"bad value {value!r} for {name} (from {source}): {reason}"
+
+
+def from_process(cli: Sequence[str] = ()) -> Settings:
+    """Load the settings of this process: the user's file, `os.environ` and `cli`."""
+    return Settings.load(toml=paths.config_file(), env=os.environ, cli=cli)
