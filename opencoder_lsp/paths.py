@@ -4,6 +4,7 @@ import hashlib
 import os
 import stat
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
 
 import platformdirs
@@ -17,14 +18,24 @@ SOCKET_PATH_LIMIT = 100
 _LONGEST_SOCKET_NAME = 48
 
 
-def _folder(kind: str, default: str) -> Path:
+def _folder(kind: str, default: Callable[[str], str]) -> Path:
     home = os.environ.get(HOME_VARIABLE)
-    return Path(home).expanduser().absolute() / kind if home else Path(default)
+    return Path(home).expanduser().absolute() / kind if home else Path(default(APP))
+
+
+def _short_runtime(name: str) -> str:
+    return os.path.join(tempfile.gettempdir(), f"{name}-{os.getuid()}")
+
+
+def _user_runtime(app: str) -> str:
+    # platformdirs warns on standard error where the variable is not set, as on macOS or in cron.
+    base = os.environ.get("XDG_RUNTIME_DIR")
+    return os.path.join(base, app) if base else _short_runtime(app)
 
 
 def data() -> Path:
     """Models and conversations: large or precious, never deleted by us."""
-    return _folder("data", platformdirs.user_data_dir(APP))
+    return _folder("data", platformdirs.user_data_dir)
 
 
 def models() -> Path:
@@ -34,17 +45,17 @@ def models() -> Path:
 
 def config_file() -> Path:
     """The user's TOML file of settings; it need not exist."""
-    return _folder("config", platformdirs.user_config_dir(APP)) / "settings.toml"
+    return _folder("config", platformdirs.user_config_dir) / "settings.toml"
 
 
 def cache() -> Path:
     """What can be deleted at any time."""
-    return _folder("cache", platformdirs.user_cache_dir(APP))
+    return _folder("cache", platformdirs.user_cache_dir)
 
 
 def logs() -> Path:
     """Log files, without any text of the user's."""
-    return _folder("logs", platformdirs.user_log_dir(APP))
+    return _folder("logs", platformdirs.user_log_dir)
 
 
 def runtime() -> Path:
@@ -54,11 +65,11 @@ def runtime() -> Path:
     A socket path may have about 100 bytes; where the usual folder is longer, a short one in the
     system's temporary folder stands in, named after the user and the folder that it replaces.
     """
-    folder = _folder("run", platformdirs.user_runtime_dir(APP))
+    folder = _folder("run", _user_runtime)
     if len(os.fsencode(folder)) + 1 + _LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
         return folder
     digest = hashlib.sha256(os.fsencode(folder)).hexdigest()[:12]
-    return Path(tempfile.gettempdir()) / f"opencoder-{os.getuid()}-{digest}"
+    return Path(_short_runtime(f"opencoder-{digest}"))
 
 
 def private(folder: Path) -> Path:

@@ -1,0 +1,1 @@
+"""Tests: they mirror the package; helpers that several rooms share are in `tests/fakes`."""
