@@ -1,0 +1,1 @@
+"""The process that holds the model: token ids in, text pieces out."""

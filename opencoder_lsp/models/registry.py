@@ -1,0 +1,243 @@
+"""The known models, and which one the settings mean. Nothing here needs torch."""
+
+import logging
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from opencoder_lsp import paths
+from opencoder_lsp.errors import ModelError
+from opencoder_lsp.models.manifest import MANIFEST, Manifest
+from opencoder_lsp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+AUTO = "auto"
+# GPU memory, in bytes, that a model needs beside its weights: KV cache (160 MiB for each full
+# slot of OpenCoderPlus), activations and the CUDA context.
+_BESIDE_WEIGHTS = 2_000_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class KnownModel:
+    """
+    A model that can be pulled by name.
+
+    `weights_bytes` is the size in bf16; `download_bytes` what a pull transfers at most. `hub_id`
+    is None where the model does not come from the Hugging Face hub.
+    """
+
+    name: str
+    title: str
+    licence: str
+    template: str
+    stop_tokens: tuple[str, ...]
+    context_length: int
+    weights_bytes: int
+    download_bytes: int
+    hub_id: str | None = None
+    aliases: tuple[str, ...] = ()
+
+
+DEMO = KnownModel(
+    name="demo",
+    title="SmolLM2-135M-Instruct, a small model that runs on any CPU",
+    licence="Apache-2.0",
+    template="chatml",
+    stop_tokens=("<|im_end|>", "<|endoftext|>"),
+    context_length=8192,
+    weights_bytes=269_060_544,
+    download_bytes=92_871_040,
+    aliases=("smollm2", "SmolLM2-135M-Instruct"),
+)
+OPENCODERPLUS = KnownModel(
+    name="opencoderplus",
+    title="OpenCoderPlus, 15.5 billion parameters, for GPUs with 40 GB or more",
+    licence="BigCode OpenRAIL-M v1",
+    template="opencoder",
+    stop_tokens=("<|end_of_turn|>", "<|endoftext|>"),
+    context_length=8192,
+    weights_bytes=31_034_925_056,
+    download_bytes=31_100_000_000,
+    hub_id="openchat/opencoderplus",
+    aliases=("opencoder",),
+)
+KNOWN: dict[str, KnownModel] = {model.name: model for model in (DEMO, OPENCODERPLUS)}
+
+
+@dataclass(frozen=True)
+class Model:
+    """A pulled model, and the conversation template that it is used with."""
+
+    name: str
+    folder: Path
+    manifest: Manifest
+    template: str
+
+
+def known(name: str) -> KnownModel | None:
+    """Return the known model of this name, alias or hub id, whatever its letter case."""
+    wanted = name.strip().casefold()
+    for model in KNOWN.values():
+        if wanted in {n.casefold() for n in (model.name, model.hub_id or "", *model.aliases) if n}:
+            return model
+    return None
+
+
+def resolve(settings: Settings) -> Model:
+    """
+    Return the model that `settings` mean, its files present and of the right size.
+
+    Raises ModelError, naming the command to run, where it is not pulled or cannot be used. Where
+    an engine elsewhere is set, a folder without weights will do.
+    """
+    return _choose(settings)[0]
+
+
+def explain_choice(settings: Settings) -> str:
+    """Say in one line which model runs and why; raises ModelError as `resolve` does."""
+    model, why = _choose(settings)
+    return f"{model.name} ({model.folder}): {why}"
+
+
+def _choose(settings: Settings) -> tuple[Model, str]:
+    if settings.model.name != AUTO:
+        return _open(find(settings.model.name), settings), "model.name says so"
+    large, small = (paths.models() / m.name for m in (OPENCODERPLUS, DEMO))
+    remote = bool(settings.engine.url)
+    fallback = "it is not pulled"
+    if (large / MANIFEST).exists():
+        if remote:
+            return _open(large, settings), "it is pulled, and engine.url is set"
+        fallback = _why_not(large, settings)
+        if not fallback:
+            return _open(large, settings), "it is pulled and the GPUs can hold it"
+    if (small / MANIFEST).exists():
+        return _open(small, settings), f"OpenCoderPlus does not run here: {fallback}"
+    if (large / MANIFEST).exists():
+        raise ModelError(
+            f"OpenCoderPlus does not run here: {fallback}. For the small demo model (about 93 MB) "
+            "run: opencoder-lsp models pull demo; to run OpenCoderPlus all the same, set "
+            "model.name to opencoderplus"
+        )
+    raise ModelError(
+        "no model is pulled; for the small demo model (about 93 MB) run: opencoder-lsp models "
+        "pull demo; for OpenCoderPlus (31 GB) run: opencoder-lsp models pull opencoderplus"
+    )
+
+
+def find(name: str) -> Path:
+    """
+    Return the folder, with a manifest, of a known or pulled model or of a path.
+
+    Raises ModelError naming what to run, or what is known.
+    """
+    if model := known(name):
+        folder = paths.models() / model.name
+        if not (folder / MANIFEST).exists():
+            raise ModelError(
+                f"the model {model.name} is not pulled; run: opencoder-lsp models pull {model.name}"
+            )
+        return folder
+    if Path(name).name == name and (paths.models() / name / MANIFEST).exists():
+        return paths.models() / name
+    folder = Path(name).expanduser().absolute()
+    if (folder / MANIFEST).exists():
+        return folder
+    if not folder.is_dir():
+        have = sorted({*KNOWN, *(f.name for f in pulled_folders())})
+        raise ModelError(
+            f"unknown model {name!r}: neither a known or pulled one ({', '.join(have)}) nor a "
+            "folder"
+        )
+    copy = paths.models() / folder.name
+    if (copy / MANIFEST).exists() and Manifest.load(copy).source == f"folder {folder}":
+        return copy
+    raise ModelError(
+        f"{folder} is not prepared for the engine; run: opencoder-lsp models pull {folder}"
+    )
+
+
+def pulled_folders() -> list[Path]:
+    """Return the folders of all pulled models, damaged ones too, in order of their names."""
+    try:
+        folders = sorted(paths.models().iterdir())
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    return [f for f in folders if not f.name.startswith(".") and (f / MANIFEST).is_file()]
+
+
+def open_model(folder: Path, template: str = "") -> Model:
+    """Return the pulled model in `folder`; raises ModelError where a file is not as pulled."""
+    manifest = Manifest.load(folder)
+    manifest.check_sizes(folder)
+    return Model(manifest.name, folder, manifest, template or manifest.template)
+
+
+def _open(folder: Path, settings: Settings) -> Model:
+    model = open_model(folder, settings.model.template)
+    if not model.manifest.weights and not settings.engine.url:
+        raise ModelError(
+            f"the model {model.name} was pulled without its weights, for an engine elsewhere; set "
+            f"engine.url, or run: opencoder-lsp models pull {model.name}"
+        )
+    if not model.template:
+        raise ModelError(
+            f"the model {model.name} does not say which conversation template it was trained "
+            "with; set model.template"
+        )
+    return model
+
+
+def _why_not(folder: Path, settings: Settings) -> str:
+    """Why the large model does not run on this machine; empty where it does."""
+    if not Manifest.load(folder).weights:
+        return "only its tokenizer is pulled"
+    if settings.engine.device == "cpu":
+        return "engine.device is cpu"
+    need, have = OPENCODERPLUS.weights_bytes + _BESIDE_WEIGHTS, gpu_memory()
+    if have < need:
+        return f"it needs {need / 1e9:.1f} GB of GPU memory and there are {have / 1e9:.1f} GB"
+    return ""
+
+
+def gpu_memory() -> int:
+    """
+    Return the memory of all NVIDIA GPUs that CUDA_VISIBLE_DEVICES allows, in bytes; 0 without.
+
+    All of the memory counts, not only what is free: an engine that runs already has filled it.
+    """
+    import pynvml
+
+    try:
+        pynvml.nvmlInit()
+    except pynvml.NVMLError:
+        return 0
+    try:
+        return sum(
+            int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) for handle in _visible_gpus(pynvml)
+        )
+    except pynvml.NVMLError as error:
+        log.warning("cannot ask for the GPUs' memory: %s", error)
+        return 0
+    finally:
+        pynvml.nvmlShutdown()
+
+
+def _visible_gpus(pynvml: Any) -> list[Any]:
+    """CUDA_VISIBLE_DEVICES: numbers or UUID prefixes; CUDA ignores all after the first bad one."""
+    handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
+    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
+    if allowed is None:
+        return handles
+    chosen = list[Any]()
+    for entry in (part.strip() for part in allowed.split(",")):
+        if entry.isdecimal():
+            match = handles[int(entry) : int(entry) + 1]
+        else:
+            match = [h for h in handles if entry and pynvml.nvmlDeviceGetUUID(h).startswith(entry)]
+        if len(match) != 1:
+            break
+        chosen += match
+    return chosen
