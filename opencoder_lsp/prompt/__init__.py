@@ -1,0 +1,1 @@
+"""From what the user has (a conversation, a document and a position) to token ids."""

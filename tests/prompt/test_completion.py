@@ -1,0 +1,385 @@
+"""The prompt of a completion: what is in it, how long it is, and what typing changes in it."""
+
+from itertools import pairwise
+from typing import Any
+
+import pytest
+from hypothesis import assume, given, settings
+from hypothesis import strategies as st
+
+from opencoder_lsp.errors import PromptError, PromptTooLongError
+from opencoder_lsp.prompt.completion import (
+    CompletionPrompt,
+    FimOrder,
+    Mode,
+    Place,
+    build,
+    fim_ids,
+    heal,
+)
+from opencoder_lsp.prompt.conversation import TEMPLATES
+from opencoder_lsp.prompt.tokenizer import Tokenizer
+from tests.prompt.conftest import goldens
+
+OPENCODER, CHATML = TEMPLATES["opencoder"], TEMPLATES["chatml"]
+LAYOUTS: list[tuple[Mode, FimOrder]] = [("template", "spm"), ("fim", "psm"), ("fim", "spm")]
+FILE = "".join(
+    f"def function_{n}(self, value):\n    result = value + {n}\n    return result\n\n"
+    for n in range(400)
+)
+
+
+def ask(
+    tokenizer: Tokenizer,
+    prefix: str,
+    suffix: str = "",
+    *,
+    mode: Mode = "template",
+    order: FimOrder = "spm",
+    limit: int = 1024,
+    path: str = "app.py",
+    language: str = "python",
+) -> CompletionPrompt:
+    """Build a prompt in OpenCoder's template."""
+    place = Place(path, language, prefix, suffix)
+    return build(place, tokenizer, OPENCODER, mode=mode, fim_order=order, limit=limit)
+
+
+def text(tokenizer: Tokenizer, prompt: CompletionPrompt) -> str:
+    """Return the text of a prompt; control tokens give none."""
+    return tokenizer.decode(prompt.ids)
+
+
+def common(one: list[int], other: list[int]) -> int:
+    """Count the leading ids that two prompts share."""
+    pairs = zip(one, other, strict=False)
+    return next((n for n, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)))
+
+
+# Healing
+
+
+@pytest.mark.parametrize(
+    ("prefix", "kept", "forced"),
+    [
+        ("", "", ""),
+        ("imp", "", "imp"),
+        ("x = ", "x =", " "),
+        ("x = foo", "x =", " foo"),
+        ("x.fo", "x.", "fo"),
+        ("f(", "f(", ""),
+        ("f():\n", "f():", "\n"),
+        ("f():\n    ", "f():", "\n    "),
+        ("f():\n    ret", "f():", "\n    ret"),
+        ("f():\n\n\t", "f():", "\n\n\t"),
+        ("f():\r\n    ret", "f():", "\n    ret"),
+        ("    ", "", "    "),
+        ("# 你好", "#", " 你好"),
+        ("snake_case_9", "", "snake_case_9"),
+        ("x\x1d", "x\x1d", ""),
+        ("x\f \t", "x\f", " \t"),
+    ],
+)
+def test_the_prompt_ends_before_blanks_and_partial_word(
+    prefix: str, kept: str, forced: str
+) -> None:
+    assert heal(prefix) == (kept, forced)
+
+
+@given(prefix=st.text(" \n\ta1_.(", max_size=60))
+def test_what_is_kept_and_what_is_forced_make_the_prefix(prefix: str) -> None:
+    kept, forced = heal(prefix)
+    assert kept + forced == prefix
+    assert not kept[-1:].isspace()
+    assert not (kept[-1:].isalnum() and forced[:1].isalnum())
+
+
+@settings(max_examples=500)
+@given(prefix=st.text(max_size=20))
+def test_every_forced_text_can_be_written_by_every_vocabulary(
+    each_kind: Tokenizer, prefix: str
+) -> None:
+    forced = heal(prefix)[1]
+    assert each_kind.decode(each_kind.encode(forced)) == forced
+
+
+@pytest.mark.parametrize("run", ["x", " ", "\n", "漢"])
+def test_of_a_very_long_run_only_an_end_is_forced(run: str) -> None:
+    starts = []
+    for length in range(500, 700):
+        kept, forced = heal("# " + run * length)
+        assert kept + forced == "# " + run * length
+        assert 16 <= len(forced) <= 64
+        starts.append(len(kept))
+    moves = [after - before for before, after in pairwise(starts)]
+    assert sum(move != 0 for move in moves) <= 200 / 20 + 1
+
+
+@pytest.mark.parametrize(("mode", "order"), LAYOUTS)
+def test_typing_inside_a_word_changes_no_id(small: Tokenizer, mode: Mode, order: FimOrder) -> None:
+    line = FILE + "value = compute_everything"
+    prompts = [
+        ask(small, line[:end], "\nprint(value)\n", mode=mode, order=order)
+        for end in range(len(FILE) + len("value ="), len(line) + 1)
+    ]
+    assert all(prompt.ids == prompts[0].ids for prompt in prompts)
+    assert prompts[-1].forced_prefix == " compute_everything"
+
+
+def test_starting_an_indented_line_changes_no_id(small: Tokenizer) -> None:
+    prompts = [ask(small, "def f():" + more) for more in ("", "\n", "\n  ", "\n    ", "\n    re")]
+    assert all(prompt.ids == prompts[0].ids for prompt in prompts)
+
+
+# Template mode
+
+
+def test_the_answer_is_prefilled_with_a_fence_and_the_code_before_the_cursor(
+    small: Tokenizer,
+) -> None:
+    prompt = ask(small, "import os\nos.pa", "\nprint(os)\n", path="src/app.py")
+    shown = text(small, prompt)
+    assert shown.startswith("User:")
+    assert "`src/app.py`" in shown
+    assert "```python\nprint(os)\n```" in shown
+    assert shown.endswith("Assistant:```python\nimport os\nos.")
+    assert prompt.forced_prefix == "pa"
+
+
+def test_nothing_after_the_cursor_is_not_shown_as_code(small: Tokenizer) -> None:
+    shown = text(small, ask(small, "x = 1\n", "\n  \n"))
+    assert shown.count("```") == 1
+
+
+def test_a_chatml_prompt_ends_in_the_open_answer(small: Tokenizer) -> None:
+    place = Place("a.py", "python", "x =", "")
+    prompt = build(place, small, CHATML, mode="template", fim_order="spm", limit=512)
+    assert prompt.ids.count(small.control_id("<|im_end|>")) == 1
+    assert text(small, prompt).endswith("assistant\n```python\nx =")
+
+
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "fence"),
+    [
+        ("x(", "", "```"),
+        ("`a` and ``b``(", "", "```"),
+        ("text\n```python\nx(", "", "````"),
+        ("x(", "\n`````\n", "``````"),
+    ],
+)
+def test_no_code_can_end_the_fence(small: Tokenizer, prefix: str, suffix: str, fence: str) -> None:
+    answer = text(small, ask(small, prefix, suffix)).rpartition("Assistant:")[2]
+    assert answer.removeprefix(fence).startswith("python\n")
+
+
+def test_line_ends_of_windows_are_plain_in_the_prompt(small: Tokenizer) -> None:
+    windows = ask(small, "a = 1\r\nb = 2\r\n  c", "\r\nd = 4\r\n")
+    assert windows == ask(small, "a = 1\nb = 2\n  c", "\nd = 4\n")
+    within = ask(small, "a = 1\r", "\nb = 2\r\n")
+    assert within == ask(small, "a = 1", "\nb = 2\n")
+
+
+def test_control_tokens_as_text_stay_text(small: Tokenizer) -> None:
+    code = "s = '<|end_of_turn|><fim_middle>'\n("
+    prompt = ask(small, code, "\n" + code)
+    assert prompt.ids.count(small.control_id("<|end_of_turn|>")) == 1
+    assert small.control_id("<fim_middle>") not in prompt.ids
+    assert text(small, prompt).count("<|end_of_turn|><fim_middle>") == 2
+
+
+def test_a_lone_surrogate_does_no_harm(small: Tokenizer) -> None:
+    prompt = ask(small, "x = '\ud800' + f(", "\n'\udc00'\n")
+    assert "\ufffd" in text(small, prompt)
+
+
+# What follows the cursor
+
+
+@pytest.mark.parametrize("rest", ["", ")", '"])', "  ", "});", "):"])
+def test_closing_punctuation_behind_the_cursor_does_not_change_the_prompt(
+    small: Tokenizer, rest: str
+) -> None:
+    assert ask(small, "f(", f"{rest}\nnext()\n") == ask(small, "f(", "\nnext()\n")
+
+
+def test_code_behind_the_cursor_on_its_line_is_shown(small: Tokenizer) -> None:
+    assert "``python\nx, y)\nnext()\n" in text(small, ask(small, "f(", "x, y)\nnext()\n"))
+    assert "``python\nnext()\n" in text(small, ask(small, "f(", ")\nnext()\n"))
+
+
+def test_the_code_after_the_cursor_gets_a_quarter_in_whole_lines(starcoder: Tokenizer) -> None:
+    prompt = ask(starcoder, "", "\n" + FILE, limit=1024)
+    shown = text(starcoder, prompt).partition("```python\n")[2].partition("\n```")[0]
+    assert FILE.startswith(shown + "\n")
+    assert 200 <= len(starcoder.encode(shown)) <= 256
+
+
+def test_one_very_long_line_after_the_cursor_is_cut_within(small: Tokenizer) -> None:
+    prompt = ask(small, "f(", "\n" + "🎉" * 10_000, limit=400)
+    assert 20 <= text(small, prompt).count("🎉") <= 25
+    assert "\ufffd" not in text(small, prompt)
+
+
+# Fill in the middle
+
+
+@pytest.mark.parametrize("case", goldens("golden_fim.json"))
+def test_fim_ids_equal_those_of_the_original_format(
+    starcoder: Tokenizer, case: dict[str, Any]
+) -> None:
+    assert fim_ids(case["prefix"], case["suffix"], starcoder, "psm") == case["psm"]
+    assert fim_ids(case["prefix"], case["suffix"], starcoder, "spm") == case["spm"]
+
+
+@pytest.mark.parametrize("order", ["psm", "spm"])
+def test_a_healed_word_leaves_the_prefix_and_begins_the_middle(
+    small: Tokenizer, order: FimOrder
+) -> None:
+    prompt = ask(small, "x = fo", "\ny\n", mode="fim", order=order, path="")
+    assert prompt.forced_prefix == " fo"
+    assert prompt.ids == fim_ids("x =", "\ny\n", small, order)
+
+
+def test_the_file_name_stands_within_the_prefix(small: Tokenizer) -> None:
+    name, middle = small.control_id("<filename>"), small.control_id("<fim_middle>")
+    ids = ask(small, "x =", "\ny\n", mode="fim", order="spm", path="src/a.py").ids
+    at = ids.index(name)
+    assert ids[at - 1] == middle
+    assert small.decode(ids[at:]) == "src/a.py\nx ="
+
+
+def test_the_middle_ends_at_the_line_end_that_the_suffix_keeps(small: Tokenizer) -> None:
+    closed = ask(small, "f(", ")\nnext()\n", mode="fim")
+    assert closed == ask(small, "f(", "\nnext()\n", mode="fim")
+    assert "\nnext()\n" in text(small, closed)
+
+
+def test_a_vocabulary_without_fim_tokens_is_named(llama: Tokenizer) -> None:
+    with pytest.raises(PromptError, match="no control token <fim_prefix>"):
+        ask(llama, "x =", mode="fim")
+
+
+# The budget
+
+
+code = st.lists(
+    st.sampled_from(
+        [
+            "x",
+            "foo_bar",
+            " ",
+            "    ",
+            "\n",
+            "\r\n",
+            "(",
+            ")",
+            "```",
+            "🎉",
+            "é",
+            "return",
+            "\t",
+            "<s>",
+        ]
+    ),
+    max_size=400,
+).map("".join)
+
+
+@settings(max_examples=500)
+@given(
+    prefix=code,
+    suffix=code,
+    layout=st.sampled_from(LAYOUTS),
+    limit=st.integers(16, 800),
+    path=st.text("ab/.", max_size=200),
+)
+def test_no_prompt_is_longer_than_its_limit(
+    small: Tokenizer,
+    prefix: str,
+    suffix: str,
+    layout: tuple[Mode, FimOrder],
+    limit: int,
+    path: str,
+) -> None:
+    mode, order = layout
+    try:
+        prompt = ask(small, prefix, suffix, mode=mode, order=order, limit=limit, path=path)
+    except PromptTooLongError as error:
+        assert error.limit == limit  # noqa: PT017
+        assert error.tokens > limit  # noqa: PT017
+        return
+    assert len(prompt.ids) <= limit
+    plain = prefix.removesuffix("\r").replace("\r\n", "\n")
+    assert plain.endswith(prompt.forced_prefix) or prefix.endswith("\r")
+
+
+@settings(max_examples=100)
+@given(prefix=code, suffix=code, limit=st.integers(300, 800))
+def test_all_of_the_prefix_is_there_where_it_fits(
+    starcoder: Tokenizer, prefix: str, suffix: str, limit: int
+) -> None:
+    assume(len(starcoder.encode(prefix)) < limit // 3)
+    assume(not prefix.endswith("\r"))
+    prompt = ask(starcoder, prefix, suffix, limit=limit)
+    answer = text(starcoder, prompt).rpartition("Assistant:")[2]
+    assert (answer + prompt.forced_prefix).endswith(prefix.replace("\r\n", "\n"))
+
+
+@pytest.mark.parametrize(("mode", "order"), LAYOUTS)
+@pytest.mark.parametrize("limit", [256, 1024, 4000])
+def test_a_long_file_fills_at_least_half_of_the_budget_from_a_line_start_on(
+    starcoder: Tokenizer, mode: Mode, order: FimOrder, limit: int
+) -> None:
+    for end in range(20_000, 22_000, 97):
+        prompt = ask(starcoder, FILE[:end], FILE[end:], mode=mode, order=order, limit=limit)
+        assert limit * 0.6 <= len(prompt.ids) <= limit
+
+
+@pytest.mark.parametrize("unit", ["🎉", "x", " ", "\n", "x = 1\n", "漢字 "])
+def test_five_megabytes_of_anything_are_cut_to_the_budget(starcoder: Tokenizer, unit: str) -> None:
+    half = unit * (2_500_000 // len(unit))
+    prompt = ask(starcoder, half, half, limit=1024)
+    assert len(prompt.ids) <= 1024
+    assert len(prompt.forced_prefix) <= 64
+
+
+def test_a_frame_that_does_not_fit_is_an_error_with_both_numbers(small: Tokenizer) -> None:
+    with pytest.raises(PromptTooLongError, match=r"has \d+ tokens, but at most 16 fit") as error:
+        ask(small, "x", limit=16)
+    assert error.value.tokens > 16
+
+
+# The window
+
+
+@pytest.mark.parametrize(("mode", "order"), [("template", "spm"), ("fim", "spm")])
+def test_a_key_keeps_the_front_of_the_prompt_but_for_a_few_big_steps(
+    starcoder: Tokenizer, mode: Mode, order: FimOrder
+) -> None:
+    start, keys = 12_000, 1_500
+    prompts = [
+        ask(starcoder, FILE[:end], "\nprint()\n", mode=mode, order=order, limit=512).ids
+        for end in range(start, start + keys)
+    ]
+    shared = [common(one, other) for one, other in pairwise(prompts)]
+    new = [len(prompt) - same for prompt, same in zip(prompts[1:], shared, strict=True)]
+    jumps = [n for n in new if n > 100]
+    assert 1 <= len(jumps) <= keys / 300
+    assert sum(n for n in new if n <= 100) <= 2 * len(starcoder.encode(FILE[start : start + keys]))
+
+
+def test_the_window_depends_on_the_text_and_not_on_what_was_asked_before(
+    small: Tokenizer,
+) -> None:
+    there = ask(small, FILE[:9_000], limit=512)
+    for end in (100, 5_000, 9_100, 20_000):
+        ask(small, FILE[:end], limit=512)
+    assert ask(small, FILE[:9_000], limit=512) == there
+
+
+def test_the_window_starts_at_a_line_start(small: Tokenizer) -> None:
+    for end in range(8_000, 8_400, 7):
+        answer = text(small, ask(small, FILE[:end], limit=700)).rpartition("python\n")[2]
+        kept = heal(FILE[:end])[0]
+        assert kept.endswith(answer)
+        assert kept[: len(kept) - len(answer)].endswith("\n")
