@@ -101,13 +101,15 @@ def make_checkpoint(
     return folder
 
 
-def write_manifest(folder: Path, name: str = "tiny") -> None:
+def write_manifest(
+    folder: Path, name: str = "tiny", architecture: Architecture | None = None
+) -> None:
     """Record the files as they are now."""
     (folder / "opencoder.json").unlink(missing_ok=True)
     config = json.loads((folder / "config.json").read_text())
     Manifest(
         name=name,
-        architecture=config["model_type"],
+        architecture=architecture or config["model_type"],
         template="opencoder",
         stop_ids=[END_OF_TURN, END_OF_TEXT],
         context_length=CONTEXT,

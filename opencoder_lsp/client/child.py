@@ -1,0 +1,130 @@
+"""Starting the engine as a process that outlives us, and knowing how it ended if it did."""
+
+import asyncio
+import contextlib
+import importlib.util
+import logging
+import os
+import subprocess
+import sys
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+from opencoder_lsp import paths
+from opencoder_lsp.errors import EngineUnavailableError
+from opencoder_lsp.models.registry import Model
+from opencoder_lsp.settings import Settings, descriptions
+
+log = logging.getLogger(__name__)
+
+LOG_LIMIT = 1 << 20  # bytes after which a log is put aside when the next engine starts
+LINE_LIMIT = 300  # characters of the log's last line in an error message
+
+
+def engine_command(settings: Settings, model: Model, socket: Path) -> list[str]:
+    """
+    Return the command line of the engine of `model`.
+
+    Raises EngineUnavailableError where this installation has no torch.
+    """
+    if importlib.util.find_spec("torch") is None:
+        raise EngineUnavailableError(
+            "the engine is not installed; run: pip install 'opencoder-lsp[engine]', or set "
+            "engine.url to an engine elsewhere"
+        )
+    command = [sys.executable, "-m", "opencoder_lsp.engine"]
+    command += ["--model", str(model.folder), "--socket", str(socket)]
+    return [*command, *(f"--set={pair}" for pair in changed_settings(settings))]
+
+
+def changed_settings(settings: Settings) -> Iterator[str]:
+    """Yield NAME=VALUE of what the engine must know and would not have by default."""
+    for setting in descriptions():
+        section, _, key = setting.name.partition(".")
+        if section in ("model", "engine") and setting.name not in ("model.name", "engine.url"):
+            value = getattr(getattr(settings, section), key)
+            if value != setting.default:
+                yield f"{setting.name}={value}"
+
+
+def log_path(socket: Path) -> Path:
+    """Return the log file of the engine of this socket."""
+    return paths.logs() / f"{socket.stem}.log"
+
+
+class Child:
+    """
+    A started engine: a session of its own, no standard input, output to a log file.
+
+    `exited` is done with the exit code (negative: the signal) when the process has ended.
+    """
+
+    def __init__(self, command: list[str], log_file: Path) -> None:
+        self.log_file = log_file
+        self._loop = asyncio.get_running_loop()
+        self.exited: asyncio.Future[int] = self._loop.create_future()
+        with _open_log(log_file) as output:
+            self._log_start = os.fstat(output).st_size
+            try:
+                self._process = subprocess.Popen(
+                    command,
+                    stdin=subprocess.DEVNULL,
+                    stdout=output,
+                    stderr=output,
+                    cwd="/",
+                    start_new_session=True,
+                )
+            except OSError as error:
+                raise EngineUnavailableError(
+                    f"cannot start {command[0]}: {error.strerror}"
+                ) from error
+        # asyncio's own child processes are killed when the loop closes; this one must live on.
+        threading.Thread(target=self._wait, name="engine-exit", daemon=True).start()
+
+    @property
+    def pid(self) -> int:
+        """The engine's process id."""
+        return self._process.pid
+
+    def terminate(self) -> None:
+        """Ask the process to end."""
+        self._process.terminate()
+
+    def last_words(self) -> str:
+        """Return the last line that this process wrote to its log, shortened; "" if none."""
+        try:
+            with self.log_file.open("rb") as file:
+                size = file.seek(0, os.SEEK_END)
+                file.seek(max(self._log_start, size - 4096))
+                lines = file.read().decode("utf-8", "replace").split("\n")
+        except OSError:
+            return ""
+        said = [line.strip() for line in lines if line.strip()]
+        return said[-1][:LINE_LIMIT] if said else ""
+
+    def _wait(self) -> None:
+        code = self._process.wait()
+        with contextlib.suppress(RuntimeError):  # the loop is closed: nobody asks any more
+            self._loop.call_soon_threadsafe(self._set_exited, code)
+
+    def _set_exited(self, code: int) -> None:
+        if not self.exited.done():
+            self.exited.set_result(code)
+
+
+@contextlib.contextmanager
+def _open_log(path: Path) -> Iterator[int]:
+    """Open the log for appending, mode 0600; where the disk does not let us, do without."""
+    try:
+        paths.private(path.parent)
+        if path.exists() and path.stat().st_size > LOG_LIMIT:
+            path.replace(path.with_name(path.name + ".1"))
+        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
+    except OSError as error:
+        log.warning("the engine runs without a log: cannot write %s (%s)", path, error.strerror)
+        file = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
+    try:
+        yield file
+    finally:
+        os.close(file)

@@ -1,0 +1,223 @@
+"""
+HTTP to one engine, with our errors and our time limits.
+
+One request, one connection on a Unix socket, so that leaving a response is closing its
+connection: the engine sees at once that nobody listens, and no pool can leak. aiohttp stays quiet
+and clean when tasks are cancelled at any point of a request; the test of 2,000 cancels chose it.
+"""
+
+import asyncio
+import ipaddress
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+from urllib.parse import urlsplit, urlunsplit
+
+from opencoder_lsp.client.sse import EventParser
+from opencoder_lsp.client.wire import failure_message
+from opencoder_lsp.errors import (
+    EngineBusyError,
+    EngineError,
+    EngineUnavailableError,
+    InvalidRequestError,
+)
+
+if TYPE_CHECKING:  # aiohttp costs 90 ms and 9 MB, so it is imported with the first request
+    import aiohttp
+
+BODY_LIMIT = 1 << 20  # bytes of an answer that is not a stream
+# Servers drop idle connections after 5 s (uvicorn, llama-server); a POST must not meet that.
+KEEP_ALIVE = 3.0
+STOPPED = "the engine stopped in the middle of its answer"
+
+
+@dataclass(frozen=True)
+class Limits:
+    """
+    Seconds to wait: for a connection, for the first byte of an answer, for each byte after it.
+
+    There is none for an answer as a whole.
+    """
+
+    connect: float = 5.0
+    first: float = 120.0
+    stall: float = 30.0
+
+
+class Http:
+    """A connection pool to one address, `unix:/path` or `http(s)://host:port`."""
+
+    def __init__(self, url: str, limits: Limits) -> None:
+        self.limits = limits
+        self._socket = url.removeprefix("unix:") if url.startswith("unix:") else None
+        self._base = "http://engine" if self._socket else url.rstrip("/").removesuffix("/v1")
+        self.where = url if self._socket else without_password(url)
+        self.suspect = False  # a connection failed: the engine may be gone
+        self._session: aiohttp.ClientSession | None = None
+
+    @asynccontextmanager
+    async def request(
+        self, method: str, path: str, body: dict[str, Any] | None = None
+    ) -> AsyncIterator["Answer"]:
+        """
+        Send a request and yield its answer; leaving the block closes the connection.
+
+        Raises the errors of `opencoder_lsp.client.engine` for every status but 200.
+        """
+        import aiohttp
+
+        response = None
+        try:
+            try:
+                async with asyncio.timeout(self.limits.connect + self.limits.first):
+                    response = await self._open().request(
+                        method, self._base + path, json=body, allow_redirects=False
+                    )
+            except TimeoutError:
+                raise self._unreachable("it accepts connections but does not answer") from None
+            except (aiohttp.ClientError, OSError, ValueError) as error:
+                raise self._failed(error) from error
+            answer = Answer(response, self)
+            if response.status != 200:
+                await self._refused(answer)
+            yield answer
+        finally:
+            if response is not None:
+                response.close()
+
+    async def close(self) -> None:
+        """Close every connection. Requests that are open end with an EngineError."""
+        if self._session is not None:
+            await self._session.close()
+
+    def _open(self) -> "aiohttp.ClientSession":
+        import aiohttp
+
+        if self._session is None:
+            connector: aiohttp.BaseConnector
+            if self._socket:
+                connector = aiohttp.UnixConnector(self._socket, limit=0, force_close=True)
+            else:
+                connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
+            self._session = aiohttp.ClientSession(
+                connector=connector,
+                timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect),
+                cookie_jar=aiohttp.DummyCookieJar(),
+                headers={"Accept-Encoding": "identity"},
+                trust_env=not (self._socket or is_loopback(self._base)),
+            )
+        return self._session
+
+    def _unreachable(self, reason: str) -> EngineUnavailableError:
+        self.suspect = True
+        return EngineUnavailableError(f"no engine answers at {self.where}: {reason}")
+
+    def _failed(self, error: Exception) -> EngineError:
+        import aiohttp
+
+        if isinstance(error, aiohttp.InvalidURL | ValueError):
+            return self._unreachable("this is not a usable address")
+        if isinstance(error, aiohttp.ConnectionTimeoutError):
+            return self._unreachable(f"no connection within {self.limits.connect:g} s")
+        if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
+            return self._unreachable("its TLS certificate is not to be trusted")
+        if isinstance(error, aiohttp.ClientConnectorError):
+            cause = error.os_error
+            return self._unreachable(cause.strerror or type(cause).__name__)
+        if isinstance(error, aiohttp.ServerDisconnectedError | OSError):
+            self.suspect = True
+            return EngineError("the engine stopped before it answered")
+        return EngineError(f"what answers at {self.where} does not speak HTTP as an engine does")
+
+    async def _refused(self, answer: "Answer") -> None:
+        status = answer.status
+        said = failure_message(await answer.body())
+        if status == 429:
+            raise EngineBusyError(said or "the engine's queue is full", answer.retry_after())
+        if status == 503:
+            raise EngineUnavailableError(said or "the engine is not ready")
+        if status in (400, 404, 413, 422):
+            raise InvalidRequestError(said or f"the engine refused the request (HTTP {status})")
+        if 300 <= status < 400:
+            said = "a redirect, which is not followed; set engine.url to where it really is"
+        if status in (401, 403):
+            said = said or "access denied"
+        raise EngineError(f"{self.where} answered HTTP {status}" + (f": {said}" if said else ""))
+
+
+class Answer:
+    """The answer to one request, while its connection is open."""
+
+    def __init__(self, response: "aiohttp.ClientResponse", http: Http) -> None:
+        self._response = response
+        self._http = http
+        self._limits = http.limits
+        self.status = response.status
+
+    @property
+    def is_stream(self) -> bool:
+        """Whether the body is server-sent events."""
+        return self._response.content_type == "text/event-stream"
+
+    def retry_after(self) -> float:
+        """Seconds that the server asks us to wait; 1 where it gives none (or a date)."""
+        try:
+            return max(0.0, float(self._response.headers.get("Retry-After", "1")))
+        except ValueError:
+            return 1.0
+
+    async def body(self) -> bytes:
+        """Read the whole body; raises EngineError where it is longer than BODY_LIMIT."""
+        parts, size = list[bytes](), 0
+        while chunk := await self._read(self._limits.stall):
+            parts.append(chunk)
+            size += len(chunk)
+            if size > BODY_LIMIT:
+                raise EngineError("the engine's answer is far too long")
+        return b"".join(parts)
+
+    async def events(self, stall: float | None = None) -> AsyncIterator[str]:
+        """
+        Yield the data of each event until the body ends.
+
+        `stall` replaces the limit between bytes. Raises EngineError when the connection breaks,
+        stands still for too long, or carries no event stream.
+        """
+        if not self.is_stream:
+            raise EngineError(f"not an engine's answer: {self._response.content_type}, no stream")
+        parser = EventParser()
+        limit = self._limits.first
+        while chunk := await self._read(limit):
+            limit = self._limits.stall if stall is None else stall
+            for data in parser.feed(chunk):
+                yield data
+
+    async def _read(self, limit: float) -> bytes:
+        import aiohttp
+
+        try:
+            async with asyncio.timeout(limit):
+                return await self._response.content.readany()
+        except TimeoutError:
+            self._http.suspect = True
+            raise EngineError(f"the engine sent nothing for {limit:g} s") from None
+        except (aiohttp.ClientError, OSError) as error:
+            self._http.suspect = True
+            raise EngineError(STOPPED) from error
+
+
+def without_password(url: str) -> str:
+    """Return the URL without user name and password, for messages."""
+    parts = urlsplit(url)
+    return urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+
+
+def is_loopback(url: str) -> bool:
+    """Whether the URL names this machine."""
+    host = urlsplit(url).hostname or ""
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return host == "localhost" or host.endswith(".localhost")

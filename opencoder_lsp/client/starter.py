@@ -1,0 +1,138 @@
+"""Finding the engine of a socket, or starting it: one for all fronts, however many ask at once."""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from opencoder_lsp.client.child import Child, log_path
+from opencoder_lsp.client.engine import EngineClient, Health
+from opencoder_lsp.client.lease import Lease
+from opencoder_lsp.client.process import StartLock, running_engine, stop_engine
+from opencoder_lsp.errors import EngineError, EngineUnavailableError
+
+log = logging.getLogger(__name__)
+
+LOCK_TAKEN = 3  # the engine's exit code when another one holds its lock
+SHORTEST, LONGEST = 0.01, 0.2  # seconds between two looks at a socket that does not answer yet
+
+
+@dataclass(frozen=True)
+class Patience:
+    """Seconds to wait: for a word of an engine that accepts us, and for a started one to answer."""
+
+    word: float = 15.0
+    start: float = 60.0
+
+
+class CrashedError(EngineUnavailableError):
+    """The engine ended while it started."""
+
+
+class Starter:
+    """
+    Attaches to the engine at `socket`, and starts it with `command` where none answers.
+
+    `tell` gets every health of the engine that is attached to.
+    """
+
+    def __init__(
+        self,
+        socket: Path,
+        command: Callable[[], list[str]],
+        tell: Callable[[Health], None],
+        patience: Patience,
+    ) -> None:
+        self._socket = socket
+        self._command = command
+        self._tell = tell
+        self._patience = patience
+
+    async def attach(self) -> Lease:
+        """
+        Return a lease on the engine, which may still be loading.
+
+        Raises CrashedError where the engine that we started ended instead of answering.
+        """
+        lock, pause = StartLock(self._socket), SHORTEST
+        while True:
+            if lease := await self._find():
+                return lease
+            with lock.held() as ours:
+                if ours:
+                    return await self._find_or_start()
+            # Another front is starting the engine. Nothing announces when it has, so look again.
+            await asyncio.sleep(pause)
+            pause = min(LONGEST, pause * 2)
+
+    async def _find(self) -> Lease | None:
+        """Attach to an engine that answers; None where none does, or only accepts connections."""
+        client = EngineClient(f"unix:{self._socket}")
+        try:
+            return await Lease.open(client, self._tell, self._patience.word)
+        except EngineUnavailableError:
+            await client.close()
+        except EngineError as error:
+            log.warning("the engine at %s is not well: %s", self._socket, error)
+            await client.close()
+        except BaseException:
+            await client.close()
+            raise
+        return None
+
+    async def _find_or_start(self) -> Lease:
+        """Do what only the holder of the start lock may."""
+        if lease := await self._find_in_time():
+            return lease
+        child = self._start()
+        end, pause = time.monotonic() + self._patience.start, SHORTEST
+        while time.monotonic() < end:
+            if lease := await self._find():
+                return lease
+            if child.exited.done():
+                if child.exited.result() != LOCK_TAKEN:
+                    raise self._crashed(child)
+                child = self._start()  # somebody had the engine's lock for an instant
+            await asyncio.wait({child.exited}, timeout=pause)
+            pause = min(LONGEST, pause * 2)
+        child.terminate()
+        raise CrashedError(
+            f"the engine did not answer within {self._patience.start:g} s; its log is "
+            f"{child.log_file}"
+        )
+
+    async def _find_in_time(self) -> Lease | None:
+        """
+        Attach to the engine that holds the engine's lock, if one does.
+
+        One that does not answer in time (it hangs; one that is going has gone by then) is ended.
+        """
+        end, pause = time.monotonic() + self._patience.word, SHORTEST
+        while True:
+            if lease := await self._find():
+                return lease
+            engine = running_engine(self._socket)
+            if engine is None:
+                return None
+            if time.monotonic() > end:
+                log.warning("ending the engine (process %d), which does not answer", engine.pid)
+                await asyncio.to_thread(stop_engine, engine)
+                return None
+            await asyncio.sleep(pause)
+            pause = min(LONGEST, pause * 2)
+
+    def _start(self) -> Child:
+        child = Child(self._command(), log_path(self._socket))
+        log.info("started the engine: process %d, log %s", child.pid, child.log_file)
+        return child
+
+    def _crashed(self, child: Child) -> CrashedError:
+        code = child.exited.result()
+        how = f"signal {-code}" if code < 0 else f"exit code {code}"
+        said = child.last_words()
+        return CrashedError(
+            f"the engine ended while it started ({how}){f': {said}' if said else ''}; its log is "
+            f"{child.log_file}"
+        )

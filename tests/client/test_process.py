@@ -1,0 +1,155 @@
+"""Who holds the engine's lock, and ending that process."""
+
+import fcntl
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import psutil
+import pytest
+
+from opencoder_lsp.client.crashes import Crashes
+from opencoder_lsp.client.process import (
+    EngineProcess,
+    StartLock,
+    lock_path,
+    running_engine,
+    stop_engine,
+)
+
+DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
+HEARING = "print('up', flush=True); "
+
+
+@contextmanager
+def process(code: str) -> Iterator[EngineProcess]:
+    """Run a process that waits for its end, and describe it as an engine."""
+    command = [sys.executable, "-c", code + "import threading; threading.Event().wait()"]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert child.stdout is not None
+    with child:
+        assert child.stdout.readline() == "up\n"
+        yield EngineProcess(child.pid, psutil.Process(child.pid).create_time(), "", "", "")
+        child.kill()
+
+
+@contextmanager
+def locked(path: Path, record: object) -> Iterator[None]:
+    """Hold the lock of this socket with `record` in it."""
+    with lock_path(path).open("w") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        file.write(record if isinstance(record, str) else json.dumps(record))
+        file.flush()
+        yield
+
+
+def own_record(**changes: object) -> dict[str, object]:
+    started = psutil.Process().create_time()
+    own = {"pid": os.getpid(), "started": started, "version": "1", "model": "m", "folder": "/f"}
+    return {**own, **changes}
+
+
+def test_the_holder_of_the_lock_is_the_engine(tmp_path: Path) -> None:
+    with locked(tmp_path / "s", own_record()):
+        engine = running_engine(tmp_path / "s")
+    assert engine is not None
+    assert (engine.pid, engine.model, engine.folder) == (os.getpid(), "m", "/f")
+
+
+def test_without_a_lock_file_there_is_no_engine(tmp_path: Path) -> None:
+    assert running_engine(tmp_path / "s") is None
+
+
+def test_a_lock_file_that_nobody_holds_is_no_engine(tmp_path: Path) -> None:
+    lock_path(tmp_path / "s").write_text(json.dumps(own_record()))
+    assert running_engine(tmp_path / "s") is None
+
+
+def test_a_pid_that_has_got_another_program_is_no_engine(tmp_path: Path) -> None:
+    with locked(tmp_path / "s", own_record(started=1.0)):
+        assert running_engine(tmp_path / "s") is None
+
+
+@pytest.mark.parametrize("record", ["", '{"pid": 1', "[]", '{"pid": "x"}', '{"pid": 4194305}'])
+def test_a_half_written_record_is_no_engine_yet(tmp_path: Path, record: str) -> None:
+    with locked(tmp_path / "s", record):
+        assert running_engine(tmp_path / "s") is None
+
+
+def test_looking_at_the_lock_leaves_it_free(tmp_path: Path) -> None:
+    lock_path(tmp_path / "s").touch()
+    assert running_engine(tmp_path / "s") is None
+    with lock_path(tmp_path / "s").open() as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+def test_an_engine_ends_when_asked() -> None:
+    with process(HEARING) as engine:
+        stop_engine(engine)
+        assert psutil.Process(engine.pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_an_engine_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("opencoder_lsp.client.process.STOP_PATIENCE", 0.1)
+    with process(DEAF) as engine:
+        stop_engine(engine)
+        assert psutil.Process(engine.pid).status() == psutil.STATUS_ZOMBIE
+
+
+def test_another_process_of_the_same_pid_is_left_alone() -> None:
+    with process(HEARING) as engine:
+        stop_engine(EngineProcess(engine.pid, engine.started - 60, "", "", ""))
+        assert psutil.Process(engine.pid).status() != psutil.STATUS_ZOMBIE
+
+
+def test_ending_a_process_that_is_gone_is_fine() -> None:
+    with process(HEARING) as engine:
+        pass
+    stop_engine(engine)
+
+
+def test_only_one_front_holds_the_start_lock(tmp_path: Path) -> None:
+    with StartLock(tmp_path / "s").held() as first, StartLock(tmp_path / "s").held() as second:
+        assert (first, second) == (True, False)
+    with StartLock(tmp_path / "s").held() as third:
+        assert third
+
+
+def test_starts_wait_longer_after_each_crash() -> None:
+    now = 100.0
+    crashes = Crashes(clock=lambda: now)
+    assert crashes.wait() == 0
+    crashes.note("it fell")
+    assert crashes.wait() == 1
+    crashes.note("it fell")
+    assert crashes.wait() == 2
+    now += 1.5
+    assert crashes.wait() == 0.5
+    assert not crashes.given_up
+
+
+def test_three_crashes_within_a_minute_end_the_trying_for_good() -> None:
+    now = 100.0
+    crashes = Crashes(clock=lambda: now)
+    for _ in range(3):
+        crashes.note("it fell")
+        now += 20
+    assert (crashes.given_up, crashes.reason) == (True, "it fell")
+    now += 3600
+    assert crashes.given_up
+    crashes.forget()
+    assert (crashes.given_up, crashes.wait()) == (False, 0)
+
+
+def test_rare_crashes_are_forgotten() -> None:
+    now = 100.0
+    crashes = Crashes(clock=lambda: now)
+    for _ in range(10):
+        crashes.note("it fell")
+        assert crashes.wait() <= 2
+        now += 40
+    assert not crashes.given_up
