@@ -76,10 +76,14 @@ def private(folder: Path) -> Path:
     """
     Create `folder` for this user alone (mode 0700) and return it.
 
-    Raises OpencoderError where it belongs to somebody else or is a symbolic link, since another
-    user could then stand between us and the engine.
+    Raises OpencoderError where it cannot be made, belongs to somebody else or is a symbolic link:
+    another user could then stand between us and the engine.
     """
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    except OSError as error:
+        cure = f"set {HOME_VARIABLE} to a folder that you can write to"
+        raise OpencoderError(f"cannot make {folder} ({error.strerror}); {cure}") from error
     status = folder.lstat()
     if not stat.S_ISDIR(status.st_mode) or status.st_uid != os.getuid():
         raise OpencoderError(

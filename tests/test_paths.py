@@ -46,3 +46,9 @@ def test_a_folder_of_somebody_else_is_no_private_folder(tmp_path: Path) -> None:
     os.chown(tmp_path / "run", 65534, 65534)
     with pytest.raises(OpencoderError, match="not a folder of this user's own"):
         paths.private(tmp_path / "run")
+
+
+def test_a_folder_that_cannot_be_made_names_the_cure(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way", encoding="utf-8")
+    with pytest.raises(OpencoderError, match="cannot make .* set OPENCODER_HOME"):
+        paths.private(tmp_path / "file" / "run")
