@@ -115,7 +115,7 @@ class CompletionSettings(_Section):
     )
     prompt_tokens: Literal["auto"] | int = Field(
         "auto",
-        description="Longest prompt, in tokens (16 or more); `auto` is what the engine prefills "
+        description="Longest prompt, in tokens (64 or more); `auto` is what the engine prefills "
         "in half a second.",
     )
     temperature: float = Field(
@@ -125,8 +125,8 @@ class CompletionSettings(_Section):
     @field_validator("prompt_tokens")
     @classmethod
     def _enough(cls, value: Literal["auto"] | int) -> Literal["auto"] | int:
-        if value != "auto" and not 16 <= value <= 1_000_000:
-            raise ValueError("must be `auto` or at least 16")
+        if value != "auto" and not 64 <= value <= 1_000_000:
+            raise ValueError("must be `auto` or at least 64")
         return value
 
 

@@ -66,7 +66,7 @@ def test_toml_takes_dotted_names_and_sections(tmp_path: Path) -> None:
         (["threads"], "--set takes NAME=VALUE, not 'threads'"),
         (["engine.threads=many"], "bad value 'many' for engine.threads (from --set)"),
         (["engine.threads=-1"], "greater than or equal to 0"),
-        (["completion.prompt_tokens=3"], "must be `auto` or at least 16"),
+        (["completion.prompt_tokens=3"], "must be `auto` or at least 64"),
         (["chat.temperature=nan"], "finite number"),
         (["engine.url=localhost:80"], "must begin with http://, https:// or unix:/"),
         (["completion.prompt=fill"], "'template' or 'fim'"),
