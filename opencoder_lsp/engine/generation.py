@@ -1,0 +1,160 @@
+"""One step after the other: what the engine thread does once the model is loaded."""
+
+import functools
+import logging
+import time
+from collections import Counter
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from opencoder_lsp.engine.healing import PrefixIndex
+from opencoder_lsp.engine.request import Reason, Request
+from opencoder_lsp.engine.scheduler import Scheduler
+from opencoder_lsp.engine.slots import SlotTable
+from opencoder_lsp.engine.step import Copy, DeviceLostError, Outcome, Runner, Work
+from opencoder_lsp.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+T = TypeVar("T")
+
+
+class Generation:
+    """Every request that has not ended, and the runner that they share. For one thread."""
+
+    def __init__(
+        self,
+        runner: Runner,
+        prefixes: PrefixIndex,
+        chunk: int,
+        totals: Counter[str],
+        ended: Callable[[], None],
+    ) -> None:
+        """`chunk` is in prompt tokens per step; `ended` is called after the end of each request."""
+        self._runner = runner
+        self._prefixes = prefixes
+        self._scheduler = Scheduler(SlotTable(runner.slots), chunk)
+        self._totals = totals
+        self._ended = ended
+
+    @property
+    def running(self) -> int:
+        """Number of requests that hold a slot."""
+        return self._scheduler.running
+
+    @property
+    def idle(self) -> bool:
+        """Whether there is nothing to do."""
+        return self._scheduler.running + self._scheduler.waiting == 0
+
+    def add(self, request: Request) -> None:
+        """Take a new request."""
+        self._scheduler.add(request)
+
+    def step(self) -> None:
+        """
+        Drop who has gone, then do at most one forward pass.
+
+        Raises DeviceLostError, after failing everybody, when no later step can succeed.
+        """
+        for request in [request for request in self._scheduler if request.cancelled]:
+            self._finish(request, "cancelled")
+        plan = self._scheduler.plan()
+        if plan.copies:  # first of all, since others may copy from these slots or end in them
+            self._attempt(plan.requests, functools.partial(self._copy, plan.copies))
+        works = [work for work in plan.works if work.request.slot >= 0 and self._prepare(work)]
+        if works:
+            self._run(works)
+        for request in plan.ready:
+            if request.slot >= 0:
+                self._finish(request, "length")
+
+    def fail_all(self, error: EngineError) -> None:
+        """End everything, since the thread ends."""
+        for request in list(self._scheduler):
+            self._fail(request, error)
+
+    def _prepare(self, work: Work) -> bool:
+        request = work.request
+        if work.sample and request.forced_left:
+            work.allowed = self._prefixes.allowed(request.forced_left)
+            if not work.allowed:
+                self._fail(request, EngineError("no token of this model begins the forced prefix"))
+                return False
+        return True
+
+    def _copy(self, copies: Sequence[Copy]) -> None:
+        for copy in copies:
+            self._runner.copy(copy.source, copy.request.slot, copy.rows)
+
+    def _run(self, works: Sequence[Work]) -> None:
+        self._totals["steps"] += 1
+        requests = [work.request for work in works]
+        outcomes = self._attempt(requests, functools.partial(self._runner.step, works))
+        if outcomes is not None:
+            for work, outcome in zip(works, outcomes, strict=True):
+                self._deliver(work, outcome)
+
+    def _attempt(self, requests: Sequence[Request], act: Callable[[], T]) -> T | None:
+        """Do something with the model; should it fail, fail the requests and return None."""
+        try:
+            return act()
+        except DeviceLostError as error:
+            self.fail_all(error)
+            raise
+        except Exception as error:  # the thread outlives any one step
+            log.exception("a step failed, and with it %d requests", len(requests))
+            message = str(error) if isinstance(error, EngineError) else type(error).__name__
+            failure = EngineError(f"generation failed: {message}")
+        # Outside of the except block, whose traceback would keep the step's tensors alive.
+        for request in requests:
+            if request.slot >= 0:
+                self._fail(request, failure)
+        return None
+
+    def _deliver(self, work: Work, outcome: Outcome) -> None:
+        request = work.request
+        if isinstance(outcome, EngineError):
+            self._fail(request, outcome)
+            return
+        self._scheduler.advance(work)
+        if outcome is None:
+            return
+        self._totals["completion_tokens"] += 1
+        try:
+            reason = request.accept(outcome)
+        except Exception as error:  # a token that cannot become text is this request's trouble
+            log.exception("%s: token %d cannot be decoded", request.id, outcome)
+            self._fail(request, EngineError(f"decoding failed: {type(error).__name__}"))
+            return
+        if reason:
+            self._finish(request, reason)
+
+    def _finish(self, request: Request, reason: Reason) -> None:
+        self._leave(request, reason)
+        request.finish(reason)
+        now = time.monotonic()
+        log.info(
+            "%s %s: %d prompt (%d cached) + %d new tokens, first after %.0f ms, all after %.0f ms",
+            request.id,
+            reason,
+            request.prompt_tokens,
+            request.cached or 0,
+            request.output_tokens,
+            1000 * ((request.first_token or now) - request.submitted),
+            1000 * (now - request.submitted),
+        )
+
+    def _fail(self, request: Request, error: EngineError) -> None:
+        log.warning("%s failed: %s", request.id, error)
+        self._leave(request, "failed")
+        request.fail(error)
+
+    def _leave(self, request: Request, outcome: str) -> None:
+        """Free the slot before anybody hears of the end, so that the next request finds it."""
+        self._scheduler.remove(request, keep_rows=outcome != "failed")
+        self._totals[f"requests_{outcome}"] += 1
+        if request.cached is not None:
+            self._totals["prompt_tokens"] += request.prompt_tokens
+            self._totals["cached_tokens"] += request.cached
+        self._ended()

@@ -1,0 +1,93 @@
+"""From a model folder to an engine that can answer: checks, weights, memory, warm-up."""
+
+import logging
+import time
+from pathlib import Path
+
+from opencoder_lsp.engine.core import Loaded, Report
+from opencoder_lsp.engine.healing import PrefixIndex
+from opencoder_lsp.engine.request import Params, Request
+from opencoder_lsp.engine.step import Runner, Work
+from opencoder_lsp.engine.text import TextStream, Vocabulary
+from opencoder_lsp.errors import ModelError
+from opencoder_lsp.models import config as model_config
+from opencoder_lsp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+_WEIGHTS_SHARE = 0.9  # of the progress
+_AUTO_SECONDS = 0.5
+_AUTO_LEAST, _AUTO_MOST = 256, 4096  # tokens
+_CHUNK_LEAST, _CHUNK_MOST = 64, 512  # tokens
+
+
+def load(folder: Path, settings: Settings, report: Report) -> Loaded:
+    """Load the model in `folder`, on the calling thread. Raises ModelError with the cure."""
+    # Imported here since they bring torch, which takes seconds: /health answers meanwhile.
+    from opencoder_lsp.engine import weights
+    from opencoder_lsp.engine.cache import SlotMemory
+    from opencoder_lsp.engine.runner import TorchRunner
+    from opencoder_lsp.engine.sampling import Sampler
+    from opencoder_lsp.prompt.tokenizer import Tokenizer
+
+    manifest, config = weights.check(folder)
+    tokenizer = Tokenizer.load(folder)
+    context = _context(model_config.context_length(config), manifest.context_length, settings)
+    threads = weights.set_threads(settings.engine, weights.choose_device(settings.engine))
+    model = weights.load(
+        folder, config, settings.engine, lambda done: report(_WEIGHTS_SHARE * done)
+    )
+    vocab_size = min(model_config.vocabulary_size(config), tokenizer.vocab_size)
+    prefixes = PrefixIndex(tokenizer, vocab_size)
+    memory = SlotMemory.for_model(model, context)
+    sampler = Sampler(prefixes, model.get_output_embeddings().weight.device)
+    runner = TorchRunner(model, memory, sampler, vocab_size, threads)
+    rate = measure(runner, tokenizer, context)
+    auto = max(_AUTO_LEAST, min(_AUTO_MOST, int(rate * _AUTO_SECONDS), context - 1))
+    report(1.0)
+    return Loaded(
+        runner=runner,
+        vocabulary=tokenizer,
+        prefixes=prefixes,
+        vocab_size=vocab_size,
+        context_length=context,
+        # A chunk is what a completion may have to wait for: about an eighth of a second.
+        chunk=max(_CHUNK_LEAST, min(_CHUNK_MOST, auto // 4)),
+        prompt_tokens_auto=min(auto, context - 1),
+        device=str(model.device),
+        dtype=str(model.dtype).removeprefix("torch."),
+    )
+
+
+def _context(positions: int, manifest: int, settings: Settings) -> int:
+    """Return how many tokens prompt and output may have together."""
+    most = min(positions, manifest)
+    if settings.engine.context > most:
+        raise ModelError(
+            f"engine.context is {settings.engine.context}, but this model allows at most {most}"
+        )
+    return settings.engine.context or most
+
+
+def measure(runner: Runner, vocabulary: Vocabulary, context: int) -> float:
+    """Warm the runner up and return how many prompt tokens it prefills in a second."""
+    rate = 0.0
+    for tokens in (64, 512, 2048):
+        tokens = min(tokens, context - 1)
+        request = Request(
+            "warm-up",
+            [0] * tokens,
+            Params(max_tokens=2),
+            TextStream(vocabulary),
+            lambda _event: None,
+            context,
+        )
+        request.slot = 0
+        began = time.monotonic()
+        runner.step([Work(request, 0, tokens, sample=True)])
+        rate = tokens / max(time.monotonic() - began, 1e-6)
+        if tokens >= 512 and rate < _AUTO_MOST:
+            break  # slow enough that the next size would only take time
+    runner.step([Work(request, tokens - 1, 1, sample=True)])
+    log.info("warmed up: %.0f prompt tokens a second", rate)
+    return rate

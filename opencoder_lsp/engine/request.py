@@ -1,0 +1,127 @@
+"""One prompt on its way through the engine, from submit to its last token."""
+
+import enum
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from opencoder_lsp.engine.text import TextStream
+from opencoder_lsp.errors import EngineError
+
+COMPLETION, CHAT, BACKGROUND = 0, 10, 20  # priorities: the lower, the sooner
+
+
+@dataclass(frozen=True, slots=True)
+class Params:
+    """What is asked for besides the prompt; checked at the edge, trusted from here on."""
+
+    max_tokens: int = 16  # 0 fills a slot and generates nothing
+    stop_ids: frozenset[int] = frozenset()
+    forced_prefix: bytes = b""  # UTF-8 with which the output has to begin
+    priority: int = COMPLETION
+    temperature: float = 0.0  # 0 is greedy
+    top_p: float = 1.0
+    top_k: int = 0  # 0 is off
+    seed: int | None = None
+
+
+Reason = Literal["stop", "length", "cancelled"]
+
+
+@dataclass(frozen=True, slots=True)
+class Finish:
+    """The end of a request that did not fail; `cancelled` is seen by nobody but the engine."""
+
+    reason: Reason
+    prompt_tokens: int
+    completion_tokens: int  # without the stop id
+    cached_tokens: int  # of the prompt, found in a slot
+
+
+Event = str | Finish | EngineError
+Sink = Callable[[Event], None]  # called on the engine thread; must not block
+
+
+class State(enum.Enum):
+    """Where a request is; it moves between the first two, and once to the last."""
+
+    WAITING = enum.auto()
+    RUNNING = enum.auto()
+    ENDED = enum.auto()
+
+
+@dataclass(eq=False, slots=True)
+class Request:
+    """
+    One request. Only `cancelled` is set by other threads; all else is the engine thread's.
+
+    `ids` are the prompt and, behind it, the output; the first `computed` of them have their
+    keys and values in `slot`. It ends exactly once, by `finish` or `fail`, with one last event.
+    """
+
+    id: str
+    ids: list[int]
+    params: Params
+    text: TextStream
+    sink: Sink
+    context: int  # tokens that prompt and output may have together
+    prompt_tokens: int = field(init=False)
+    forced_left: bytes = field(init=False)
+    state: State = State.WAITING
+    slot: int = -1  # -1 while it has none
+    computed: int = 0
+    cached: int | None = None
+    cancelled: bool = False
+    generator: Any = None  # the runner's, for sampling
+    submitted: float = field(default_factory=time.monotonic)
+    first_token: float | None = None
+
+    def __post_init__(self) -> None:
+        """Remember where the prompt ends."""
+        self.prompt_tokens = len(self.ids)
+        self.forced_left = self.params.forced_prefix
+
+    @property
+    def output_tokens(self) -> int:
+        """Number of tokens generated so far."""
+        return len(self.ids) - self.prompt_tokens
+
+    @property
+    def remaining(self) -> int:
+        """Number of known tokens whose rows are still to be computed."""
+        return len(self.ids) - self.computed
+
+    def accept(self, token: int) -> Reason | None:
+        """Take the token that the model chose, emit its text; return why it is the last, if so."""
+        if self.first_token is None:
+            self.first_token = time.monotonic()
+        if token in self.params.stop_ids:
+            return "stop"
+        self.ids.append(token)
+        self._emit(self.text.push(token))
+        if self.forced_left:
+            self.forced_left = self.forced_left[len(self.text.token_bytes(token)) :]
+        full = len(self.ids) >= self.context
+        return "length" if full or self.output_tokens >= self.params.max_tokens else None
+
+    def finish(self, reason: Reason) -> None:
+        """End well, or because nobody waits any more."""
+        self._end()
+        if reason != "cancelled":
+            self._emit(self.text.finish())
+        cached = self.cached or 0
+        self.sink(Finish(reason, self.prompt_tokens, self.output_tokens, cached))
+
+    def fail(self, error: EngineError) -> None:
+        """End with an error."""
+        self._end()
+        self.sink(error)
+
+    def _end(self) -> None:
+        assert self.state is not State.ENDED, f"request {self.id} ends twice"
+        self.state = State.ENDED
+
+    def _emit(self, piece: str) -> None:
+        if piece:
+            self.sink(piece)

@@ -1,0 +1,104 @@
+"""Batches to next tokens: one forward pass of transformers' model over our own slot memory."""
+
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+
+from opencoder_lsp.engine.attention import Layout, Segment
+from opencoder_lsp.engine.cache import SlotMemory
+from opencoder_lsp.engine.sampling import NOT_FINITE, Sampler
+from opencoder_lsp.engine.step import DeviceLostError, Outcome, Work
+from opencoder_lsp.engine.threads import Threads
+from opencoder_lsp.errors import EngineError
+
+log = logging.getLogger(__name__)
+
+
+class TorchRunner:
+    """A model (attn_implementation "slots") and the memory of its slots; for one thread."""
+
+    def __init__(
+        self,
+        model: Any,
+        memory: SlotMemory,
+        sampler: Sampler,
+        vocab_size: int,
+        threads: Threads | None = None,
+    ) -> None:
+        """
+        Logits from `vocab_size` on are ignored: padding that no token stands for. `threads` is
+        left out where their number is fixed.
+        """
+        self._model = model
+        self._memory = memory
+        self._sampler = sampler
+        self._vocab_size = vocab_size
+        self._threads = threads
+        self._input_device = model.get_input_embeddings().weight.device
+        self._output_device = model.get_output_embeddings().weight.device
+
+    @property
+    def slots(self) -> int:
+        """Number of sequences that have memory."""
+        return self._memory.slots
+
+    def copy(self, source: int, target: int, rows: int) -> None:
+        """Copy the first `rows` rows of one slot into another."""
+        with torch.inference_mode():
+            self._memory.copy(source, target, rows)
+
+    def step(self, works: Sequence[Work]) -> list[Outcome]:
+        """Do one forward pass; see `step.Runner`."""
+        if self._threads:
+            self._threads.adapt()
+        problem = ""
+        try:
+            with torch.inference_mode():
+                return self._step(works)
+        except torch.OutOfMemoryError as error:
+            problem = str(error).split(". ")[0]
+        except RuntimeError as error:
+            if "CUDA error" not in str(error) and "device-side assert" not in str(error):
+                raise
+            raise DeviceLostError(f"the GPU failed: {str(error).splitlines()[0]}") from None
+        # Outside of the except block, whose traceback holds the tensors of the step.
+        if torch.cuda.is_available():
+            torch.cuda.empty_cache()
+        raise EngineError(f"out of memory: {problem}")
+
+    def _step(self, works: Sequence[Work]) -> list[Outcome]:
+        ids: list[int] = []
+        positions: list[int] = []
+        last: list[int] = []
+        segments: list[Segment] = []
+        for work in works:
+            start, end = work.start, work.start + work.count
+            segments.append(Segment(work.request.slot, start, work.count, len(ids)))
+            ids += work.request.ids[start:end]
+            positions += range(start, end)
+            if work.sample:
+                last.append(len(ids) - 1)
+        layout = Layout(segments)
+        self._memory.begin(layout)
+        inputs = torch.tensor([[ids], [positions]]).to(self._input_device, non_blocking=True)
+        logits = self._model(
+            input_ids=inputs[0],
+            position_ids=inputs[1],
+            past_key_values=self._memory,
+            use_cache=True,
+            logits_to_keep=torch.tensor(last, dtype=torch.long, device=self._output_device),
+            layout=layout,
+        ).logits
+        if not last:
+            return [None] * len(works)
+        sampled = [work for work in works if work.sample]
+        chosen = iter(self._sampler.choose(logits[0, :, : self._vocab_size], sampled))
+        return [_outcome(next(chosen)) if work.sample else None for work in works]
+
+
+def _outcome(token: int) -> Outcome:
+    if token == NOT_FINITE:
+        return EngineError("the model gave numbers that are not finite (NaN)")
+    return token

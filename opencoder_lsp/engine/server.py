@@ -1,0 +1,100 @@
+"""The event loop of the process: HTTP on our own socket, from loading to the last answer."""
+
+import asyncio
+import contextlib
+import functools
+import logging
+import signal
+import socket
+from collections.abc import Iterator
+
+import uvicorn
+
+from opencoder_lsp.engine.app import App
+from opencoder_lsp.engine.core import Engine
+from opencoder_lsp.engine.lifetime import DRAIN_SECONDS, FIRST_SECONDS, Lifetime
+from opencoder_lsp.engine.status import Status
+
+log = logging.getLogger(__name__)
+
+SIGNALS = (signal.SIGTERM, signal.SIGINT)
+_CLOSE_SECONDS = 2  # for answers that are being written when the server ends
+
+
+class _Server(uvicorn.Server):
+    """A server that leaves signals to us: they begin a drain."""
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        yield
+
+
+@contextlib.contextmanager
+def _signals(loop: asyncio.AbstractEventLoop, lifetime: Lifetime) -> Iterator[None]:
+    """Let signals drain, also one that `__main__` has held back until now."""
+    for number in SIGNALS:
+        loop.add_signal_handler(number, lifetime.drain)
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, SIGNALS)
+    try:
+        yield
+    finally:
+        for number in SIGNALS:
+            loop.remove_signal_handler(number)
+
+
+async def serve(
+    listener: socket.socket,
+    engine: Engine,
+    status: Status,
+    *,
+    linger: float,
+    first: float = FIRST_SECONDS,
+    drain_seconds: float = DRAIN_SECONDS,
+) -> None:
+    """
+    Load and serve until nobody has used the engine for `linger` seconds, or a signal comes.
+
+    Before the first use it waits `first` seconds, if that is longer. At the end new requests are
+    refused, those at work get `drain_seconds`.
+    """
+    loop = asyncio.get_running_loop()
+    lifetime = Lifetime(linger, first)
+    app = App(engine, status, lifetime)
+    server = _Server(
+        uvicorn.Config(
+            app.starlette(),
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_CLOSE_SECONDS,
+        )
+    )
+    engine.on_lost = functools.partial(loop.call_soon_threadsafe, lifetime.drain)
+    with _signals(loop, lifetime):
+        engine.start()
+        serving = asyncio.create_task(server.serve(sockets=[listener]))
+        shortening = asyncio.create_task(_shorten_on_error(status, lifetime))
+        ending = asyncio.create_task(lifetime.until_end())
+        try:
+            await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
+            log.info("ending: %d requests at work", engine.unfinished)
+            await app.drain(drain_seconds)
+        finally:
+            ending.cancel()
+            shortening.cancel()
+            lifetime.closing.set()
+            server.should_exit = True
+            await serving
+
+
+async def _shorten_on_error(status: Status, lifetime: Lifetime) -> None:
+    """An engine without a model has nothing to linger for."""
+    async with status.watch() as changed:
+        while status.health.state != "error":
+            await changed.wait()
+            changed.clear()
+    lifetime.shorten()

@@ -1,0 +1,152 @@
+"""
+Weights from disk to device, through transformers' own classes and nothing else.
+
+What config.json may say and what the files must hold is checked first (`models/config`,
+`models/checkpoint`), so that transformers never sees a `.bin` file, a class of somebody else's, or
+a tensor of the wrong shape (which it would replace by random numbers where it is missing).
+"""
+
+import logging
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+import transformers
+from transformers.utils import logging as transformers_logging
+
+from opencoder_lsp.engine import attention, machine
+from opencoder_lsp.engine.threads import Threads
+from opencoder_lsp.errors import ModelError
+from opencoder_lsp.models import checkpoint
+from opencoder_lsp.models import config as model_config
+from opencoder_lsp.models.manifest import Manifest
+from opencoder_lsp.settings import EngineSettings
+
+log = logging.getLogger(__name__)
+
+Report = Callable[[float], None]  # 0 to 1
+_CLASSES = {
+    "gpt_bigcode": (transformers.GPTBigCodeConfig, transformers.GPTBigCodeForCausalLM),
+    "llama": (transformers.LlamaConfig, transformers.LlamaForCausalLM),
+}
+
+
+def check(folder: Path) -> tuple[Manifest, dict[str, Any]]:
+    """
+    Check all that can be checked without reading the weights; return manifest and config.json.
+
+    Raises ModelError naming the file and the cure.
+    """
+    manifest = Manifest.load(folder)
+    cure = f"run: opencoder-lsp models pull {manifest.name}"
+    if not manifest.weights:
+        raise ModelError(f"{folder} has only the tokenizer; {cure}")
+    manifest.check_sizes(folder)
+    config = model_config.read(folder)
+    found = checkpoint.find(folder)
+    if found.pickled:
+        raise ModelError(
+            f"{folder} has its weights only as .bin, which can run code when loaded; convert them "
+            f"once with: opencoder-lsp models pull {folder}"
+        )
+    try:
+        checkpoint.check_safetensors(found, config)
+    except ModelError as error:
+        raise ModelError(f"{error} ({cure})") from error
+    return manifest, config
+
+
+def choose_device(settings: EngineSettings) -> str:
+    """Return "cuda" or "cpu"; raises ModelError where a GPU is asked for and there is none."""
+    available = torch.cuda.is_available()
+    if settings.device == "cuda" and not available:
+        raise ModelError("engine.device is cuda, but torch finds no GPU; see opencoder-lsp doctor")
+    return "cuda" if available and settings.device != "cpu" else "cpu"
+
+
+def choose_dtype(settings: EngineSettings, device: str) -> torch.dtype:
+    """Return bfloat16, or float32 where the settings or a CPU without fast bfloat16 ask for it."""
+    if settings.dtype != "auto":
+        return torch.bfloat16 if settings.dtype == "bfloat16" else torch.float32
+    fast = device == "cuda" or machine.has_fast_bf16()
+    return torch.bfloat16 if fast else torch.float32
+
+
+def set_threads(settings: EngineSettings, device: str) -> Threads | None:
+    """Set the number of threads; return what adapts it, unless it is the user's or a GPU's."""
+    if settings.threads or device != "cpu":
+        torch.set_num_threads(settings.threads or machine.cores())
+        return None
+    return Threads(machine.cores(), torch.set_num_threads)
+
+
+def load(folder: Path, config: dict[str, Any], settings: EngineSettings, report: Report) -> Any:
+    """
+    Return transformers' model of a checked `folder`, in inference mode, on its devices.
+
+    `report` hears of each tensor. Raises ModelError.
+    """
+    device = choose_device(settings)
+    attention.register()
+    config_class, model_class = _CLASSES[model_config.architecture(config)]
+    known = {k: v for k, v in config.items() if k not in ("dtype", "torch_dtype", "architectures")}
+    # The hook replaces transformers' progress bar over the tensors.
+    previous = transformers_logging.set_tqdm_hook(
+        lambda _factory, args, kwargs: _Reporting(report, *args, **kwargs)
+    )
+    try:
+        model = model_class.from_pretrained(
+            str(folder),
+            config=config_class(**known),
+            dtype=choose_dtype(settings, device),
+            device_map="auto" if device == "cuda" else "cpu",
+            attn_implementation=attention.NAME,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+        )
+    except torch.OutOfMemoryError:
+        raise ModelError(
+            f"{folder.name} does not fit into the GPU's memory; set engine.device to cpu, or "
+            "choose a smaller model"
+        ) from None
+    finally:
+        transformers_logging.set_tqdm_hook(previous)
+    if any(parameter.device.type in ("meta", "disk") for parameter in model.parameters()):
+        raise ModelError(f"{folder.name} does not fit into memory; choose a smaller model")
+    return model.eval().requires_grad_(False)
+
+
+class _Reporting:
+    """What transformers uses of a progress bar: iterated, or moved by hand."""
+
+    def __init__(
+        self, report: Report, iterable: Any = (), *_: Any, total: int | None = None, **__: Any
+    ) -> None:
+        self._report = report
+        self._iterable = iterable
+        self._total = total or (len(iterable) if hasattr(iterable, "__len__") else 0)
+        self._done = 0
+
+    def __iter__(self) -> Any:
+        for item in self._iterable:
+            yield item
+            self.update()
+
+    def update(self, count: int = 1) -> None:
+        self._done += count
+        if self._total:
+            self._report(min(1.0, self._done / self._total))
+
+    def __enter__(self) -> "_Reporting":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def __getattr__(self, name: str) -> Callable[..., None]:
+        """All else that a progress bar can do (its text, its look) is nothing here."""
+        if name.startswith("__"):
+            raise AttributeError(name)
+        return lambda *_, **__: None

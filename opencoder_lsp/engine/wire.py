@@ -1,0 +1,178 @@
+"""
+What goes over the socket: a subset of OpenAI's completions API, and its error objects.
+
+Everything that a request can get wrong is found here, before torch sees it.
+"""
+
+import json
+import time
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+
+from opencoder_lsp.engine.core import Loaded
+from opencoder_lsp.engine.request import Finish, Params
+from opencoder_lsp.engine.text import utf8
+from opencoder_lsp.errors import OpencoderError, PromptTooLongError
+
+BODY_LIMIT = 8 * 1024 * 1024  # bytes
+_MOST_TOKENS = 1_000_000
+_MOST_FORCED = 10_000  # characters
+# Of OpenAI's parameters, those that would change the answer and are not done yet: name → value
+# that means "off".
+_LATER: dict[str, Any] = {
+    "n": 1,
+    "best_of": 1,
+    "presence_penalty": 0,
+    "frequency_penalty": 0,
+    "logit_bias": {},
+    "logprobs": 0,
+    "echo": False,
+    "suffix": "",
+    "stop": [],
+}
+
+
+class RefusedError(OpencoderError):
+    """A request that is answered with an error object and an HTTP status."""
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        code: str | None = None,
+        param: str | None = None,
+        retry_after: int | None = None,
+    ) -> None:
+        """`retry_after` is in seconds."""
+        super().__init__(message)
+        self.status = status
+        self.code = code
+        self.param = param
+        self.retry_after = retry_after
+
+    def as_json(self) -> dict[str, Any]:
+        """Return OpenAI's error object."""
+        kind = "invalid_request_error" if self.status < 429 else "server_error"
+        if self.status == 429:
+            kind = "rate_limit_error"
+        error = {"message": str(self), "type": kind, "code": self.code, "param": self.param}
+        return {"error": error}
+
+
+class CompletionBody(BaseModel):
+    """The body of `POST /v1/completions`; names that are not here are ignored, but for `_LATER`."""
+
+    model_config = ConfigDict(strict=True, extra="allow", allow_inf_nan=False)
+
+    prompt: Annotated[list[int] | str, Field(min_length=1)]
+    model: str | None = None
+    max_tokens: int = Field(16, ge=0, le=_MOST_TOKENS)
+    stream: bool = False
+    stop_token_ids: list[int] = Field(default_factory=list, max_length=1000)
+    forced_prefix: str = Field("", max_length=_MOST_FORCED)
+    priority: int = Field(0, ge=0, le=100)
+    temperature: float = Field(1.0, ge=0, le=2)
+    top_p: float = Field(1.0, gt=0, le=1)
+    top_k: int = Field(0, ge=0, le=_MOST_TOKENS)
+    seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+
+    @field_validator("temperature")
+    @classmethod
+    def _not_vanishing(cls, value: float) -> float:
+        # Logits divided by less than this overflow into infinity.
+        if 0 < value < 0.01:
+            raise ValueError("must be 0 (greedy) or at least 0.01")
+        return value
+
+    @classmethod
+    def parse(cls, raw: bytes) -> "CompletionBody":
+        """Read a body; raises RefusedError (400), which never repeats what the user wrote."""
+        try:
+            body = cls.model_validate_json(raw)
+        except ValidationError as error:
+            first = error.errors(include_input=False, include_url=False)[0]
+            param = str(first["loc"][0]) if first["loc"] else None
+            what = f"{param}: " if param else "the body is not valid: "
+            raise RefusedError(400, what + first["msg"], param=param) from None
+        for name, off in _LATER.items():
+            value = (body.model_extra or {}).get(name)
+            if value is not None and value != off:
+                raise RefusedError(400, f"{name} is not supported", param=name, code="unsupported")
+        return body
+
+    def params(self, loaded: Loaded) -> Params:
+        """Return what the engine needs; raises RefusedError for ids that the model has not."""
+        check_ids(self.stop_token_ids, loaded.vocab_size, "stop_token_ids")
+        return Params(
+            max_tokens=self.max_tokens,
+            stop_ids=frozenset(self.stop_token_ids),
+            forced_prefix=utf8(self.forced_prefix),
+            priority=self.priority,
+            temperature=self.temperature,
+            top_p=self.top_p,
+            top_k=self.top_k,
+            seed=self.seed,
+        )
+
+    def ids(self, loaded: Loaded) -> list[int]:
+        """Return the prompt's ids; raises RefusedError where they cannot be computed."""
+        given = self.prompt
+        ids = list(loaded.vocabulary.encode(given)) if isinstance(given, str) else given
+        check_ids(ids, loaded.vocab_size, "prompt")
+        room = loaded.context_length - (1 if self.max_tokens else 0)
+        if len(ids) > room:
+            raise RefusedError(
+                400,
+                str(PromptTooLongError(len(ids), room)),
+                code="context_length_exceeded",
+                param="prompt",
+            )
+        return ids
+
+
+def check_ids(ids: list[int], vocab_size: int, param: str) -> None:
+    """Raise RefusedError where an id is not one of the model's."""
+    if ids and not 0 <= min(ids) <= max(ids) < vocab_size:
+        wrong = next(id for id in ids if not 0 <= id < vocab_size)
+        raise RefusedError(
+            400, f"{param}: token id {wrong} is not within 0 to {vocab_size - 1}", param=param
+        )
+
+
+class Answer:
+    """The JSON objects of one answer, whole or in chunks."""
+
+    def __init__(self, id: str, model: str) -> None:
+        """`id` and `model` are repeated in every object."""
+        self._head = {
+            "id": id,
+            "object": "text_completion",
+            "created": int(time.time()),
+            "model": model,
+        }
+
+    def chunk(self, text: str, finish: Finish | None = None) -> dict[str, Any]:
+        """Return one object; the last one, with `finish`, carries the usage."""
+        reason = finish.reason if finish else None
+        choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
+        return self._head | {"choices": [choice]} | ({"usage": _usage(finish)} if finish else {})
+
+
+def _usage(finish: Finish) -> dict[str, Any]:
+    return {
+        "prompt_tokens": finish.prompt_tokens,
+        "completion_tokens": finish.completion_tokens,
+        "total_tokens": finish.prompt_tokens + finish.completion_tokens,
+        "prompt_tokens_details": {"cached_tokens": finish.cached_tokens},
+    }
+
+
+def sse(data: dict[str, Any]) -> bytes:
+    """Return one server-sent event; JSON keeps line ends out of it."""
+    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
+
+
+DONE = b"data: [DONE]\n\n"
+KEEP_ALIVE = b": keep-alive\n\n"

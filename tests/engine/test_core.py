@@ -1,0 +1,88 @@
+"""The engine thread, and the way to it."""
+
+import queue
+
+import pytest
+
+from opencoder_lsp.engine.core import Engine
+from opencoder_lsp.engine.request import Event, Finish, Params
+from opencoder_lsp.engine.status import Health, Status
+from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
+from tests.fakes.runner import WAIT, FakeRunner, loaded
+
+
+def make(runner: FakeRunner, queue_limit: int = 4) -> tuple[Engine, Status]:
+    """Make an engine whose model is loaded at once."""
+    status = Status(Health("tiny", "/models/tiny", "0", 1))
+    return Engine(lambda _report: loaded(runner), status, queue_limit=queue_limit), status
+
+
+def started(runner: FakeRunner, queue_limit: int = 4) -> Engine:
+    """Start an engine and return it when it is ready."""
+    engine, status = make(runner, queue_limit)
+    ready = queue.SimpleQueue[None]()
+    status._listeners.append(lambda: ready.put(None))
+    engine.start()
+    while status.health.state != "ready":
+        ready.get(timeout=WAIT)
+    return engine
+
+
+def test_nothing_is_taken_before_the_model_is_loaded() -> None:
+    engine, _ = make(FakeRunner())
+    with pytest.raises(EngineUnavailableError):
+        engine.submit([1], Params(), lambda _: None)
+
+
+def test_events_come_from_the_engine_thread_and_end_with_one_finish() -> None:
+    events = queue.SimpleQueue[Event]()
+    engine = started(FakeRunner())
+    engine.submit([1, 2], Params(max_tokens=2), events.put)
+    assert [events.get(timeout=WAIT) for _ in range(3)] == ["a", "b", Finish("length", 2, 2, 0)]
+    assert engine.stop(WAIT)
+    assert events.empty()
+
+
+def test_requests_have_names_of_their_own() -> None:
+    engine = started(FakeRunner())
+    names = {engine.submit([1], Params(), lambda _: None).id for _ in range(3)}
+    assert len(names) == 3
+    assert engine.stop(WAIT)
+
+
+def test_no_more_may_wait_than_the_queue_holds() -> None:
+    runner = FakeRunner(slots=2)
+    engine = started(runner, queue_limit=1)
+    runner.pause()
+    for _ in range(3):
+        engine.submit([1], Params(), lambda _: None)
+    with pytest.raises(EngineBusyError):
+        engine.submit([1], Params(), lambda _: None)
+    runner.release()
+    assert engine.stop(WAIT)
+
+
+def test_a_stop_ends_what_is_left_with_an_error() -> None:
+    runner, events = FakeRunner(), queue.SimpleQueue[Event]()
+    engine = started(runner)
+    runner.pause()
+    engine.submit([1, 2], Params(max_tokens=500), events.put)
+    runner.wait_until_held()
+    assert not engine.stop(0)
+    runner.release()
+    assert engine.stop(WAIT)
+    *_, last = [events.get() for _ in range(events.qsize())]
+    assert isinstance(last, EngineError)
+    assert engine.unfinished == 0
+
+
+def test_cancelling_what_has_ended_does_nothing() -> None:
+    events = queue.SimpleQueue[Event]()
+    engine = started(FakeRunner())
+    request = engine.submit([1, 2], Params(max_tokens=1), events.put)
+    assert [events.get(timeout=WAIT) for _ in range(2)][1] == Finish("length", 2, 1, 0)
+    engine.cancel(request)
+    engine.submit([3], Params(max_tokens=1), events.put)
+    assert [events.get(timeout=WAIT) for _ in range(2)][1] == Finish("length", 1, 1, 0)
+    assert engine.stop(WAIT)
+    assert events.empty()

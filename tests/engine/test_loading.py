@@ -1,0 +1,224 @@
+"""From a model folder to tokens: what loads, and what is refused with the file and the cure."""
+
+import json
+import shutil
+from collections import Counter
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from opencoder_lsp.engine import loading, machine, weights
+from opencoder_lsp.engine.core import Loaded
+from opencoder_lsp.engine.generation import Generation
+from opencoder_lsp.engine.request import Event, Finish, Params, Request
+from opencoder_lsp.engine.text import TextStream
+from opencoder_lsp.errors import ModelError
+from opencoder_lsp.settings import EngineSettings, Settings
+from tests.fakes.checkpoints import (
+    CONTEXT,
+    END_OF_TEXT,
+    END_OF_TURN,
+    make_checkpoint,
+    make_model,
+    make_scripted,
+    write_manifest,
+)
+
+PROMPT = [40, 41, 42]
+RETURN = 267  # any id that is no stop id
+
+
+def load(folder: Path, *settings: str, report: Callable[[float], None] | None = None) -> Loaded:
+    return loading.load(folder, Settings.load(cli=settings), report or (lambda _: None))
+
+
+@pytest.fixture(scope="module")
+def whole(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder as it should be, which no test changes."""
+    return make_checkpoint(tmp_path_factory.mktemp("whole") / "tiny")
+
+
+@pytest.fixture
+def folder(whole: Path, tmp_path: Path) -> Path:
+    """A copy of it, to be damaged."""
+    return Path(shutil.copytree(whole, tmp_path / "tiny"))
+
+
+def answer(loaded: Loaded, **params: Any) -> tuple[list[int], Finish]:
+    """Generate greedily; return the output's ids and how it ended."""
+    events: list[Event] = []
+    generation = Generation(loaded.runner, loaded.prefixes, loaded.chunk, Counter(), lambda: None)
+    params = {"max_tokens": 8, "stop_ids": frozenset({END_OF_TEXT, END_OF_TURN}), **params}
+    text = TextStream(loaded.vocabulary)
+    request = Request("r", list(PROMPT), Params(**params), text, events.append, CONTEXT)
+    generation.add(request)
+    while not generation.idle:
+        generation.step()
+    assert isinstance(events[-1], Finish)
+    return request.ids[len(PROMPT) :], events[-1]
+
+
+@pytest.mark.parametrize("architecture", ["gpt_bigcode", "llama"])
+def test_shards_in_bfloat16_load_and_say_what_generate_says(
+    architecture: Any, tmp_path: Path
+) -> None:
+    model = make_model(architecture)
+    folder = make_checkpoint(tmp_path / "tiny", model)
+    assert len(list(folder.glob("model-0000*.safetensors"))) >= 2
+    loaded = load(folder, "engine.dtype=float32")
+    ids = torch.tensor([PROMPT])
+    plain = model.float().generate(
+        ids,
+        attention_mask=torch.ones_like(ids),
+        max_new_tokens=8,
+        do_sample=False,
+        eos_token_id=None,
+        pad_token_id=0,
+    )
+    assert answer(loaded, stop_ids=frozenset())[0] == plain[0, len(PROMPT) :].tolist()
+
+
+@pytest.mark.parametrize("stop", [END_OF_TEXT, END_OF_TURN])
+@pytest.mark.parametrize("dtype", ["bfloat16", "float32"])
+def test_generation_stops_on_the_first_and_on_the_last_id(
+    stop: int, dtype: str, tmp_path: Path
+) -> None:
+    scripted = make_scripted({4: stop}, otherwise=RETURN)
+    loaded = load(make_checkpoint(tmp_path / "tiny", scripted), f"engine.dtype={dtype}")
+    ids, finish = answer(loaded)
+    assert ids == [RETURN, RETURN]
+    assert finish == Finish("stop", 3, 2, 0)
+    ids, _ = answer(loaded, stop_ids=frozenset({RETURN + 1}))
+    assert ids == [RETURN, RETURN, stop] + [RETURN] * 5  # never on an id that was not asked for
+
+
+def test_what_is_loaded_is_described(whole: Path) -> None:
+    progress: list[float] = []
+    loaded = load(whole, "engine.dtype=bfloat16", report=progress.append)
+    assert (loaded.device, loaded.dtype) == ("cpu", "bfloat16")
+    assert (loaded.vocab_size, loaded.context_length) == (49153, CONTEXT)
+    assert loaded.prompt_tokens_auto == CONTEXT - 1
+    assert progress == sorted(progress)
+    assert len(progress) > 5
+    assert progress[-1] == 1.0
+
+
+def test_the_context_can_be_made_shorter_but_not_longer(whole: Path) -> None:
+    assert load(whole, "engine.context=100").context_length == 100
+    with pytest.raises(ModelError, match=rf"engine\.context is 1000.* at most {CONTEXT}"):
+        load(whole, "engine.context=1000")
+
+
+def test_a_folder_with_only_bin_files_is_refused_with_the_cure(tmp_path: Path) -> None:
+    folder = make_checkpoint(tmp_path / "tiny", pickled=True)
+    with pytest.raises(ModelError, match=r"\.bin.*opencoder-lsp models pull"):
+        load(folder)
+
+
+def test_a_folder_that_was_not_pulled_is_refused_with_the_cure(folder: Path) -> None:
+    (folder / "opencoder.json").unlink()
+    with pytest.raises(ModelError, match=f"models pull {folder}"):
+        load(folder)
+
+
+def test_a_folder_with_only_a_tokenizer_is_refused_with_the_cure(folder: Path) -> None:
+    manifest = json.loads((folder / "opencoder.json").read_text())
+    (folder / "opencoder.json").write_text(json.dumps({**manifest, "weights": False}))
+    with pytest.raises(ModelError, match=r"only the tokenizer.*models pull tiny"):
+        load(folder)
+
+
+SHARD = "model-00002-of-00002.safetensors"
+
+
+@pytest.mark.parametrize("name", [SHARD, "tokenizer.json", "config.json"])
+def test_a_missing_file_is_named_with_the_cure(folder: Path, name: str) -> None:
+    (folder / name).unlink()
+    with pytest.raises(ModelError, match=rf"{name} is missing.*models pull"):
+        load(folder)
+
+
+@pytest.mark.parametrize("known", [True, False], ids=["as pulled", "pulled like that"])
+def test_a_truncated_shard_is_named_with_the_cure(folder: Path, known: bool) -> None:
+    with (folder / SHARD).open("r+b") as file:
+        file.truncate((folder / SHARD).stat().st_size - 1)
+    if not known:
+        write_manifest(folder)
+    with pytest.raises(ModelError, match=rf"{SHARD}.*(models pull|download)"):
+        load(folder)
+
+
+def test_a_tensor_of_the_wrong_shape_is_named_with_its_file(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_inner": 128}))
+    write_manifest(folder)
+    with pytest.raises(ModelError, match=r"safetensors has .*c_fc.*shape.*models pull tiny"):
+        load(folder)
+
+
+def test_a_missing_tensor_is_never_replaced_by_random_numbers(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "n_layer": 3}))
+    write_manifest(folder)
+    with pytest.raises(ModelError, match=r"lack .* tensors, such as transformer\.h\.2"):
+        load(folder)
+
+
+@pytest.mark.parametrize(
+    "key",
+    ["auto_map", "trust_remote_code", "_attn_implementation", "_attn_implementation_internal"],
+)
+def test_a_config_that_asks_for_code_is_refused(folder: Path, key: str) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, key: "evil--kernel"}))
+    write_manifest(folder)
+    with pytest.raises(ModelError, match=key):
+        load(folder)
+
+
+def test_an_unknown_architecture_is_refused(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "model_type": "mamba"}))
+    write_manifest(folder, architecture="gpt_bigcode")
+    with pytest.raises(ModelError, match=r"mamba.*gpt_bigcode, llama"):
+        load(folder)
+
+
+def test_a_gpu_that_is_not_there_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: False)
+    with pytest.raises(ModelError, match=r"engine\.device"):
+        weights.choose_device(EngineSettings(device="cuda"))
+    assert weights.choose_device(EngineSettings()) == "cpu"
+
+
+@pytest.mark.parametrize(
+    ("setting", "device", "fast", "dtype"),
+    [
+        ("auto", "cpu", True, torch.bfloat16),
+        ("auto", "cpu", False, torch.float32),
+        ("auto", "cuda", False, torch.bfloat16),
+        ("float32", "cuda", True, torch.float32),
+        ("bfloat16", "cpu", False, torch.bfloat16),
+    ],
+)
+def test_the_type_of_weights_follows_the_setting_then_the_machine(
+    setting: Any, device: str, fast: bool, dtype: torch.dtype, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "has_fast_bf16", lambda: fast)
+    assert weights.choose_dtype(EngineSettings(dtype=setting), device) is dtype
+
+
+@pytest.fixture(autouse=True)
+def _threads() -> Iterator[None]:
+    """Loading sets torch's threads for the whole process; set them back."""
+    before = torch.get_num_threads()
+    yield
+    torch.set_num_threads(before)
+
+
+def test_the_number_of_threads_is_the_settings(whole: Path) -> None:
+    load(whole, "engine.threads=1")
+    assert torch.get_num_threads() == 1

@@ -1,0 +1,203 @@
+"""The engine as a process: exit codes, signals, and a real (tiny) model over its socket."""
+
+import asyncio
+import json
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+
+from opencoder_lsp.engine.lifetime import lock_path
+from tests.engine.conftest import events
+from tests.fakes.checkpoints import END_OF_TURN, make_checkpoint, make_scripted
+
+WAIT = 60.0  # seconds; torch takes several to import on a busy machine
+WORD = 267
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A model that says WORD up to position 100, then ends its turn."""
+    model = make_scripted({100: END_OF_TURN}, otherwise=WORD)
+    return make_checkpoint(tmp_path_factory.mktemp("models") / "tiny", model)
+
+
+Start = Callable[..., "subprocess.Popen[str]"]
+
+
+@pytest.fixture
+def start(folder: Path, socket_path: Path) -> Iterator[Start]:
+    """Start engine processes, ended with the test; their log is `.stderr`."""
+    processes: list[subprocess.Popen[str]] = []
+
+    def run(*settings: str, model: Path = folder) -> "subprocess.Popen[str]":
+        command = [sys.executable, "-m", "opencoder_lsp.engine"]
+        command += ["--model", str(model), "--socket", str(socket_path)]
+        for setting in settings:
+            command += ["--set", setting]
+        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+        processes.append(process)
+        return process
+
+    yield run
+    for process in processes:
+        process.kill()
+        process.communicate()
+
+
+@pytest.fixture
+async def session(socket_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
+    connector = aiohttp.UnixConnector(str(socket_path))
+    async with aiohttp.ClientSession("http://engine", connector=connector) as one:
+        yield one
+
+
+async def wait_for_socket(process: "subprocess.Popen[str]") -> None:
+    """Return when the process has said that it listens."""
+    assert process.stderr is not None
+    line = await asyncio.to_thread(process.stderr.readline)
+    assert ", on " in line, line
+
+
+async def wait_for_state(session: aiohttp.ClientSession, state: str) -> dict[str, Any]:
+    """Hold a lease until the engine is in a state; return its health."""
+    async with asyncio.timeout(WAIT), session.get("/events") as response:
+        async for health in events(response):
+            if health["state"] == state:
+                found: dict[str, Any] = health
+                return found
+    raise AssertionError(f"the engine ended before it was {state}")
+
+
+async def ask(session: aiohttp.ClientSession, **body: Any) -> dict[str, Any]:
+    body = {"prompt": [40, 41], "temperature": 0, **body}
+    async with session.post("/v1/completions", json=body) as response:
+        answer: dict[str, Any] = await response.json()
+        return answer
+
+
+async def finished(process: "subprocess.Popen[str]") -> int:
+    return await asyncio.to_thread(process.wait, WAIT)
+
+
+async def test_a_real_model_answers_over_the_socket_and_the_process_lingers_no_longer(
+    start: Start, session: aiohttp.ClientSession, socket_path: Path
+) -> None:
+    process = start("engine.linger=0.5")
+    await wait_for_socket(process)
+    async with session.get("/events") as lease:
+        health = await wait_for_state(session, "ready")
+        assert health["model"] == "tiny"
+        assert health["pid"] == process.pid
+        answer = await ask(session, max_tokens=3)
+        assert answer["usage"]["completion_tokens"] == 3
+        stopped = await ask(session, max_tokens=500, stop_token_ids=[END_OF_TURN])
+        assert stopped["choices"][0]["finish_reason"] == "stop"
+        assert stopped["usage"]["completion_tokens"] == 99
+        assert not lease.closed
+    assert await finished(process) == 0
+    assert socket_path.name not in os.listdir(socket_path.parent)
+
+
+async def test_the_lock_file_says_who_runs(
+    start: Start, session: aiohttp.ClientSession, socket_path: Path, folder: Path
+) -> None:
+    process = start()
+    await wait_for_socket(process)
+    info = json.loads(lock_path(socket_path).read_text())
+    assert info["pid"] == process.pid
+    assert (info["model"], info["folder"]) == ("tiny", str(folder))
+    assert set(info) == {"pid", "started", "version", "model", "folder"}
+    process.send_signal(signal.SIGTERM)
+    assert await finished(process) == 0  # also while it still loads
+
+
+async def test_a_second_engine_on_the_same_socket_leaves_with_3(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    first = start()
+    await wait_for_socket(first)
+    assert await finished(start()) == 3
+    async with session.get("/health") as response:
+        assert (await response.json())["pid"] == first.pid
+
+
+async def test_after_a_kill_the_next_engine_takes_the_socket_over(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    first = start()
+    await wait_for_socket(first)
+    first.kill()
+    await finished(first)
+    second = start()
+    await wait_for_socket(second)
+    async with session.get("/health") as response:
+        assert (await response.json())["pid"] == second.pid
+
+
+async def test_sigterm_lets_a_running_request_end(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    process = start()
+    await wait_for_socket(process)
+    await wait_for_state(session, "ready")
+    body = {"prompt": [40, 41], "temperature": 0, "max_tokens": 20, "stream": True}
+    async with session.post("/v1/completions", json=body) as response:
+        stream = events(response)
+        await anext(stream)
+        process.send_signal(signal.SIGTERM)
+        assert [event async for event in stream][-1] == "[DONE]"
+    assert await finished(process) == 0
+
+
+async def test_a_damaged_model_is_told_in_health_and_the_process_then_leaves(
+    start: Start, session: aiohttp.ClientSession, tmp_path: Path
+) -> None:
+    empty = tmp_path / "nothing"
+    empty.mkdir()
+    process = start("engine.linger=0", model=empty)
+    await wait_for_socket(process)
+    health = await wait_for_state(session, "error")
+    assert f"models pull {empty}" in health["cause"]
+    assert await finished(process) == 0
+
+
+@pytest.mark.parametrize("setting", ["engine.nonsense=1", "engine.linger=-1", "engine.linger"])
+async def test_a_bad_setting_is_wrong_usage(start: Start, setting: str) -> None:
+    assert await finished(start(setting)) == 2
+
+
+async def test_a_folder_that_others_can_enter_is_refused(start: Start, socket_path: Path) -> None:
+    socket_path.parent.chmod(0o755)
+    process = start()
+    assert await finished(process) == 1
+    assert process.stderr is not None
+    assert "chmod 700" in process.stderr.read()
+
+
+async def test_the_log_has_counts_and_no_text(start: Start, session: aiohttp.ClientSession) -> None:
+    process = start("engine.linger=0")
+    await wait_for_socket(process)
+    async with session.get("/events"):
+        await wait_for_state(session, "ready")
+        await ask(session, prompt="my secret prompt", forced_prefix="my secret prefix")
+        await ask(session, prompt="my secret prompt", temperature=-1)
+    await finished(process)
+    assert process.stderr is not None
+    log = process.stderr.read()
+    assert re.search(r"cmpl-1 length: \d+ prompt", log)
+    assert "secret" not in log
+
+
+def test_the_engine_can_be_imported_without_torch() -> None:
+    code = "import sys, opencoder_lsp.engine.__main__ as m; print('torch' in sys.modules)"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "False"
+    assert os.environ.get("HF_HUB_OFFLINE") is None

@@ -1,0 +1,125 @@
+"""From logits to tokens."""
+
+from collections import Counter
+from typing import Any
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from opencoder_lsp.engine.request import Params, Request
+from opencoder_lsp.engine.sampling import NOT_FINITE, Sampler, keep_likeliest
+from opencoder_lsp.engine.step import Work
+from opencoder_lsp.engine.text import TextStream
+from tests.fakes.runner import LETTERS, PREFIXES
+
+CPU = torch.device("cpu")
+SAMPLER = Sampler(PREFIXES, CPU)
+SIZE = LETTERS.vocab_size
+
+
+def work(forced: bytes = b"", **params: Any) -> Work:
+    """Make the sampling part of a step."""
+    request = Request("r", [1], Params(**params), TextStream(LETTERS), lambda _: None, 10)
+    return Work(request, 0, 1, sample=True, allowed=PREFIXES.allowed(forced) if forced else None)
+
+
+def logits(seed: int = 0, rows: int = 1) -> torch.Tensor:
+    """Make random logits, the same for the same seed."""
+    return torch.randn((rows, SIZE), generator=torch.Generator().manual_seed(seed))
+
+
+def test_without_temperature_the_likeliest_token_is_taken() -> None:
+    rows = logits(rows=3)
+    chosen = SAMPLER.choose(rows, [work(), work(), work()])
+    assert chosen == rows.argmax(-1).tolist()
+
+
+@pytest.mark.parametrize("bad", [float("nan"), float("inf"), float("-inf")])
+@pytest.mark.parametrize("temperature", [0.0, 0.7])
+def test_logits_that_are_not_finite_are_never_a_token(bad: float, temperature: float) -> None:
+    rows = logits(rows=2)
+    rows[0, 5] = bad
+    chosen = SAMPLER.choose(rows, [work(temperature=temperature, seed=1), work()])
+    assert chosen == [NOT_FINITE, int(rows[1].argmax())]
+
+
+@given(st.integers(0, 1000), st.binary(min_size=1, max_size=3))
+@settings(deadline=None, max_examples=50)
+def test_a_forced_prefix_gives_the_constrained_argmax(seed: int, forced: bytes) -> None:
+    row = logits(seed)
+    [chosen] = SAMPLER.choose(row.clone(), [work(forced)])
+    agree = [id for id in range(SIZE) if _agrees(LETTERS.token_bytes(id), forced)]
+    assert chosen == max(agree, key=lambda id: float(row[0, id]))
+
+
+def _agrees(token: bytes, text: bytes) -> bool:
+    return bool(token) and (token.startswith(text) or text.startswith(token))
+
+
+def test_a_forced_prefix_holds_when_sampling_too() -> None:
+    for seed in range(20):
+        [chosen] = SAMPLER.choose(logits(seed), [work(b"q", temperature=2.0, seed=seed)])
+        assert chosen == ord("q")
+
+
+def draw(request: Work, count: int) -> list[int]:
+    """Draw from the same logits again and again, by the request's own generator."""
+    return [SAMPLER.choose(logits(), [request])[0] for _ in range(count)]
+
+
+def test_a_seed_gives_the_same_sample_again() -> None:
+    first = draw(work(temperature=1.0, seed=7), 20)
+    assert draw(work(temperature=1.0, seed=7), 20) == first
+    assert draw(work(temperature=1.0, seed=8), 20) != first
+
+
+def test_without_a_seed_samples_differ() -> None:
+    assert draw(work(temperature=1.0), 20) != draw(work(temperature=1.0), 20)
+
+
+def test_a_seed_gives_the_same_sample_alone_and_in_a_batch() -> None:
+    rows = logits(rows=3)
+    alone = SAMPLER.choose(rows[1:2].clone(), [work(temperature=1.0, seed=7)])
+    others = work(temperature=1.0, seed=1), work(temperature=0.5)
+    together = SAMPLER.choose(rows, [others[0], work(temperature=1.0, seed=7), others[1]])
+    assert together[1] == alone[0]
+
+
+def test_samples_follow_the_probabilities() -> None:
+    row = torch.full((1, SIZE), -50.0)
+    row[0, :3] = torch.tensor([0.5, 0.3, 0.2]).log()
+    request = work(temperature=1.0, seed=3)
+    counts = Counter(SAMPLER.choose(row.clone(), [request])[0] for _ in range(3000))
+    shares = [counts[id] / 3000 for id in range(3)]
+    assert shares == pytest.approx([0.5, 0.3, 0.2], abs=0.04)
+
+
+def kept(row: torch.Tensor, top_k: int = 0, top_p: float = 1.0) -> list[int]:
+    return keep_likeliest(row, top_k, top_p).isfinite().nonzero().flatten().tolist()
+
+
+def test_top_k_keeps_the_likeliest() -> None:
+    row = torch.tensor([0.0, 3.0, 1.0, 2.0])
+    assert kept(row, top_k=2) == [1, 3]
+    assert kept(row, top_k=0) == kept(row, top_k=99) == [0, 1, 2, 3]
+
+
+def test_top_p_keeps_the_fewest_that_reach_it() -> None:
+    row = torch.tensor([0.1, 0.5, 0.15, 0.25]).log()
+    assert kept(row, top_p=0.5) == [1]
+    assert kept(row, top_p=0.51) == [1, 3]
+    assert kept(row, top_p=0.8) == [1, 2, 3]
+    assert kept(row, top_p=1e-9) == [1]
+
+
+def test_top_p_looks_at_what_top_k_left() -> None:
+    row = torch.tensor([0.4, 0.3, 0.2, 0.1]).log()
+    assert kept(row, top_k=2, top_p=0.6) == [0, 1]  # 4/7 alone is not enough
+    assert kept(row, top_k=2, top_p=0.5) == [0]
+
+
+def test_the_smallest_temperature_is_as_good_as_greedy() -> None:
+    row = logits() * 50
+    assert SAMPLER.choose(row.clone(), [work(temperature=0.01, seed=1)]) == [int(row.argmax())]
