@@ -1,0 +1,1 @@
+"""The conversations that a user has had, shared by every front."""
