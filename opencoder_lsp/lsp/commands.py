@@ -1,0 +1,103 @@
+"""`workspace/executeCommand`: plain JSON in and out, so that any LSP client can use it."""
+
+import dataclasses
+import logging
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any
+
+from lsprotocol import types
+
+from opencoder_lsp import __version__
+from opencoder_lsp.lsp.arguments import (
+    AcceptedArguments,
+    ChatArguments,
+    ConversationArguments,
+    ExplainArguments,
+    NoArguments,
+    parse,
+)
+from opencoder_lsp.lsp.chat import chat_command, explain_command
+
+if TYPE_CHECKING:
+    from opencoder_lsp.lsp.server import Server
+
+log = logging.getLogger(__name__)
+
+Command = Callable[["Server", types.ExecuteCommandParams], Awaitable[Any]]
+
+
+async def explain(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{uri, range, token?, show?}` → `{conversationId, text, finishReason}`."""
+    arguments = parse(ExplainArguments, params.command, params.arguments)
+    return await explain_command(ls, arguments, params.work_done_token)
+
+
+async def chat(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{message, conversationId?, attachments?, token?}` → the answer, with `usage`."""
+    arguments = parse(ChatArguments, params.command, params.arguments)
+    return await chat_command(ls, arguments)
+
+
+async def conversations(ls: "Server", params: types.ExecuteCommandParams) -> list[dict[str, Any]]:
+    """`{}` → `[{id, title, updated, messages}]`, the newest first."""
+    parse(NoArguments, params.command, params.arguments)
+    return [dataclasses.asdict(summary) for summary in ls.conversations.summaries()]
+
+
+async def delete_conversation(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{conversationId}` → `{}`."""
+    arguments = parse(ConversationArguments, params.command, params.arguments)
+    ls.conversations.delete(arguments.conversation_id)
+    return {}
+
+
+async def accepted(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{suggestionId, acceptedLength?}` → `{}`: counts what the user took."""
+    parse(AcceptedArguments, params.command, params.arguments)
+    ls.counts.accepted += 1
+    return {}
+
+
+async def status(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{}` → how the server, the engine and the settings are."""
+    parse(NoArguments, params.command, params.arguments)
+    connection = ls.connection
+    model, health = connection.model, connection.health
+    return {
+        "version": __version__,
+        "model": model and {"name": model.name, "template": model.template},
+        "engine": {
+            "kind": connection.status.kind,
+            "message": connection.status.message,
+            "health": health and dataclasses.asdict(health),
+        },
+        "documents": len(ls.documents),
+        "completions": dataclasses.asdict(ls.counts),
+        "warnings": ls.configuration.warnings,
+    }
+
+
+async def restart_engine(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{}` → `{}` once the new engine is ready."""
+    parse(NoArguments, params.command, params.arguments)
+    await ls.connection.restart()
+    ls.troubles.recovered()
+    return {}
+
+
+COMMANDS: dict[str, Command] = {
+    "opencoder.explain": explain,
+    "opencoder.chat": chat,
+    "opencoder.conversations": conversations,
+    "opencoder.conversation.delete": delete_conversation,
+    "opencoder.accepted": accepted,
+    "opencoder.status": status,
+    "opencoder.restartEngine": restart_engine,
+}
+
+
+def register(ls: "Server") -> None:
+    """Make the commands known to the server."""
+    for name, command in COMMANDS.items():
+        ls.command(name)(partial(command, ls))

@@ -1,0 +1,75 @@
+"""Every method of LSP that the server handles beside the protocol's own, in one list."""
+
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from opencoder_lsp.lsp import commands
+from opencoder_lsp.lsp.actions import EXPLAIN_KIND, code_action
+from opencoder_lsp.lsp.answers import text_document_content
+from opencoder_lsp.lsp.completion import completion
+from opencoder_lsp.lsp.inline_completion import inline_completion
+from opencoder_lsp.lsp.progress import cancel_progress
+
+if TYPE_CHECKING:
+    from opencoder_lsp.lsp.server import Server
+
+
+def register(ls: "Server") -> None:
+    """Make every method and command known to the server."""
+    ls.feature(types.INITIALIZED)(initialized)
+    ls.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
+    ls.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
+    ls.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    # Without options pygls does not advertise this one.
+    inline_options = types.InlineCompletionOptions(work_done_progress=True)
+    ls.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, inline_options)(inline_completion)
+    ls.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
+    action_options = types.CodeActionOptions(code_action_kinds=[EXPLAIN_KIND])
+    ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, action_options)(code_action)
+    ls.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
+    ls.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
+    ls.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT)(text_document_content)
+    ls.feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)(cancel_progress)
+    commands.register(ls)
+
+
+async def initialized(ls: "Server", params: object) -> None:
+    """Begin with what need not be done before `initialize` is answered."""
+    await ls.on_initialized()
+
+
+# Documents are changed at once, before the next message is looked at: these are not coroutines.
+
+
+def did_open(ls: "Server", params: types.DidOpenTextDocumentParams) -> None:
+    """Open a document."""
+    ls.on_close(params.text_document.uri)
+    ls.documents.open(params.text_document)
+
+
+def did_change(ls: "Server", params: types.DidChangeTextDocumentParams) -> None:
+    """Change a document."""
+    document = ls.documents.change(params.text_document, params.content_changes)
+    if document is not None:
+        ls.on_change(document)
+
+
+def did_close(ls: "Server", params: types.DidCloseTextDocumentParams) -> None:
+    """Close a document."""
+    if ls.documents.close(params.text_document.uri):
+        ls.on_close(params.text_document.uri)
+
+
+async def did_change_configuration(
+    ls: "Server", params: types.DidChangeConfigurationParams
+) -> None:
+    """Take changed settings."""
+    await ls.change_configuration(params.settings)
+
+
+async def did_change_workspace_folders(
+    ls: "Server", params: types.DidChangeWorkspaceFoldersParams
+) -> None:
+    """Take changed folders."""
+    ls.workspace_folders.change(params)

@@ -1,0 +1,92 @@
+"""`textDocument/inlineCompletion`: ghost text."""
+
+import logging
+import uuid
+from typing import TYPE_CHECKING
+
+from lsprotocol import types
+
+from opencoder_lsp.errors import EngineBusyError, OpencoderError
+from opencoder_lsp.lsp.connection import NotNowError
+from opencoder_lsp.lsp.documents import Document, Spot
+from opencoder_lsp.lsp.progress import WorkDone
+from opencoder_lsp.lsp.suggestion import OnText
+from opencoder_lsp.prompt.completion import Place
+from opencoder_lsp.prompt.context import may_send
+
+if TYPE_CHECKING:
+    from opencoder_lsp.lsp.server import Server
+
+log = logging.getLogger(__name__)
+
+ACCEPTED = "opencoder.accepted"
+
+
+async def inline_completion(
+    ls: "Server", params: types.InlineCompletionParams
+) -> types.InlineCompletionList | None:
+    """
+    Answer with one item that inserts at the cursor, or with null.
+
+    With a `workDoneToken`, the message of its reports is the suggestion so far.
+    """
+    document = ls.documents.get(params.text_document.uri)
+    if document is None:
+        return None
+    spot = document.spot(params.position)
+    line = WorkDone(ls, params.work_done_token)
+    line.begin("OpenCoder")
+    try:
+        text = await suggestion_at(ls, document, spot, line.report)
+    finally:
+        line.end()
+    if not text:
+        return None
+    position = document.position(spot)
+    suggestion_id = uuid.uuid4().hex
+    item = types.InlineCompletionItem(
+        insert_text=text,
+        range=types.Range(position, position),
+        command=types.Command(
+            title="Accepted", command=ACCEPTED, arguments=[{"suggestionId": suggestion_id}]
+        ),
+    )
+    ls.counts.shown += 1
+    return types.InlineCompletionList(items=[item])
+
+
+async def suggestion_at(
+    ls: "Server", document: Document, spot: Spot, on_text: OnText | None = None
+) -> str | None:
+    """
+    Return what to insert at a place, nothing where there is no suggestion or no engine yet.
+
+    Trouble with the engine is shown to the user once, and is no error of the request: editors show
+    those for each key.
+    """
+    place = place_of(ls, document, spot)
+    if place is None:
+        return None
+    try:
+        text = await ls.session_of(document.uri).suggest(place, on_text)
+    except (NotNowError, EngineBusyError) as error:
+        log.info("no completion now: %s", error)
+        return None
+    except OpencoderError as error:
+        ls.troubles.report(error)
+        return None
+    if text is not None:
+        ls.troubles.recovered()
+    return text
+
+
+def place_of(ls: "Server", document: Document, spot: Spot) -> Place | None:
+    """Return the place as a prompt sees it; None where no completion is wanted or allowed."""
+    settings = ls.configuration.settings
+    if not settings.completion.enabled or not document.in_sync:
+        return None
+    if not may_send(ls.workspace_folders.file_path(document.uri), settings):
+        return None
+    prefix, suffix = document.split(spot)
+    path = ls.workspace_folders.shown_path(document.uri)
+    return Place(path, document.language, prefix, suffix)

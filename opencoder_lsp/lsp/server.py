@@ -1,0 +1,280 @@
+"""The language server: what it holds, what it does when something happens, and how it runs."""
+
+import asyncio
+import logging
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+from lsprotocol import types
+from pygls.lsp.server import LanguageServer
+from pygls.protocol import default_converter
+
+from opencoder_lsp import __version__
+from opencoder_lsp.conversations.store import Store
+from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.lsp import features
+from opencoder_lsp.lsp.answers import SCHEME, Answers
+from opencoder_lsp.lsp.configuration import SECTION, Configuration
+from opencoder_lsp.lsp.connection import Connection, Status
+from opencoder_lsp.lsp.continuation import EngineSource
+from opencoder_lsp.lsp.documents import Document, Documents, Encoding
+from opencoder_lsp.lsp.failures import Troubles
+from opencoder_lsp.lsp.folders import WorkspaceFolders
+from opencoder_lsp.lsp.parent import parent_gone
+from opencoder_lsp.lsp.progress import LoadingProgress, Token
+from opencoder_lsp.lsp.protocol import Phase, Protocol
+from opencoder_lsp.lsp.stdio import END, Reader, Writer
+from opencoder_lsp.lsp.suggestion import Session
+from opencoder_lsp.settings import Settings
+
+log = logging.getLogger(__name__)
+
+STATUS = "opencoder/status"
+_LAST_WORDS = 1.0  # seconds for what is written when the server ends
+_EXIT_PATIENCE = 2.0  # seconds from the wish to end to the end, whatever hangs
+
+
+@dataclass
+class Counts:
+    """Suggestions since the start."""
+
+    shown: int = 0
+    accepted: int = 0
+
+
+class Server(LanguageServer):
+    """One editor's server. Everything here runs on one event loop."""
+
+    protocol: Protocol
+
+    def __init__(self, settings: Settings) -> None:
+        super().__init__(
+            "opencoder-lsp",
+            __version__,
+            protocol_cls=Protocol,
+            converter_factory=default_converter,
+        )
+        self.documents = Documents()
+        self.workspace_folders = WorkspaceFolders()
+        self.troubles = Troubles(self.show_message)
+        self.configuration = Configuration(settings, self.troubles.warn)
+        self.connection = Connection(settings, self._on_status)
+        self.conversations = Store()
+        self.answers = Answers()
+        self.counts = Counts()
+        self.cancellable: dict[Token, asyncio.Task[object]] = {}
+        self._sessions: dict[str, Session] = {}
+        self._source = EngineSource(
+            self.connection.engine_at_once, lambda: self.configuration.settings.completion
+        )
+        self._loading = LoadingProgress(self)
+        self._working = 0  # chats under way
+        self._exit: asyncio.Future[int] | None = None
+        features.register(self)
+
+    # What the client can do.
+
+    @property
+    def has_inline_completion(self) -> bool:
+        """Whether the client asks for ghost text, and needs no completion items from us."""
+        document = self.client_capabilities.text_document
+        return document is not None and document.inline_completion is not None
+
+    @property
+    def shows_documents(self) -> bool:
+        """Whether the client shows a document when told to."""
+        window = self.client_capabilities.window
+        return bool(window and window.show_document and window.show_document.support)
+
+    @property
+    def reads_virtual_documents(self) -> bool:
+        """Whether the client asks the server for the text of its documents."""
+        workspace = self.client_capabilities.workspace
+        return workspace is not None and workspace.text_document_content is not None
+
+    @property
+    def _has_configuration(self) -> bool:
+        workspace = self.client_capabilities.workspace
+        return bool(workspace and workspace.configuration)
+
+    # What happens.
+
+    def on_initialize(self, params: types.InitializeParams, encoding: Encoding) -> None:
+        """Take what the client says of itself."""
+        self.documents = Documents(encoding)
+        self.workspace_folders.initialize(params)
+        self.configuration.initialize(params.initialization_options)
+        self.process_id = params.process_id
+
+    def completed(self, capabilities: types.ServerCapabilities) -> types.ServerCapabilities:
+        """Correct the capabilities where pygls cannot know them, or the client needs fewer."""
+        if self.has_inline_completion:
+            capabilities.completion_provider = None
+        if self.reads_virtual_documents and capabilities.workspace is not None:
+            content = types.TextDocumentContentOptions(schemes=[SCHEME])
+            capabilities.workspace.text_document_content = content
+        return capabilities
+
+    async def on_initialized(self) -> None:
+        """Begin with what need not be done before `initialize` is answered."""
+        run = self.protocol.run_in_background
+        if self.process_id is not None:
+            run(self._leave_with(self.process_id))
+        run(self._connect())
+        if self._has_configuration:
+            await self._watch_configuration()
+            await self.pull_configuration()
+
+    def on_change(self, document: Document) -> None:
+        """Note that the text of a document has changed."""
+        session = self._sessions.get(document.uri)
+        if session is not None and not session.is_empty:
+            session.changed(document.text)
+
+    def on_close(self, uri: str) -> None:
+        """End what goes on for a document."""
+        session = self._sessions.pop(uri, None)
+        if session is not None:
+            session.close()
+
+    def session_of(self, uri: str) -> Session:
+        """Return the suggestion session of an open document."""
+        if uri not in self._sessions:
+            self._sessions[uri] = Session(self._source)
+        return self._sessions[uri]
+
+    async def change_configuration(self, settings: object) -> None:
+        """Take `workspace/didChangeConfiguration`; clients that can be asked send nothing in it."""
+        if self._has_configuration:
+            await self.pull_configuration()
+        elif isinstance(settings, dict):
+            self._configure(settings.get(SECTION))
+
+    async def pull_configuration(self) -> None:
+        """Ask the client for its settings."""
+        items = [types.ConfigurationItem(section=SECTION)]
+        answer = await self.workspace_configuration_async(types.ConfigurationParams(items))
+        self._configure(answer[0] if answer else None)
+
+    def _configure(self, section: object) -> None:
+        self.configuration.change(section)
+        for uri in list(self._sessions):  # what was made with the old settings
+            self.on_close(uri)
+
+    async def _watch_configuration(self) -> None:
+        workspace = self.client_capabilities.workspace
+        change = workspace and workspace.did_change_configuration
+        if change and change.dynamic_registration:
+            method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
+            options = types.DidChangeConfigurationRegistrationOptions(section=SECTION)
+            registration = types.Registration("configuration", method, options)
+            await self.client_register_capability_async(types.RegistrationParams([registration]))
+
+    async def _connect(self) -> None:
+        try:
+            await self.connection.engine()
+        except OpencoderError as error:
+            self.troubles.report(error)
+
+    async def _leave_with(self, process_id: int) -> None:
+        await parent_gone(process_id)
+        log.warning("the editor's process has gone")
+        self.stop(0 if self.protocol.phase is Phase.SHUT else 1)
+
+    # What is said.
+
+    def show_message(self, kind: types.MessageType, text: str) -> None:
+        """Show a message to the user, if a session is open."""
+        if self.protocol.phase is Phase.OPEN:
+            self.window_show_message(types.ShowMessageParams(kind, text))
+
+    @contextmanager
+    def busy(self) -> Iterator[None]:
+        """Say that the engine works for us while the block runs."""
+        self._working += 1
+        self._send_status()
+        try:
+            yield
+        finally:
+            self._working -= 1
+            self._send_status()
+
+    def _on_status(self, status: Status) -> None:
+        self._loading.update(status)
+        self._send_status()
+
+    def _send_status(self) -> None:
+        if not self.configuration.status_notifications or self.protocol.phase is not Phase.OPEN:
+            return
+        status, busy = self.connection.status, self._working > 0
+        kind = "busy" if busy and status.kind == "ready" else status.kind
+        self.protocol.notify(STATUS, {"kind": kind, "busy": busy, "message": status.message})
+
+    # Running.
+
+    def stop(self, code: int) -> None:
+        """End the server with this exit code; the first call counts."""
+        if self._exit is not None and not self._exit.done():
+            self._exit.set_result(code)
+
+    async def serve(self, stdin: int, stdout: int) -> int:
+        """Serve the client at two file descriptors to the end, and return the exit code."""
+        loop = asyncio.get_running_loop()
+        self._exit = loop.create_future()
+        writer = Writer(stdout, lambda: self.stop(1))
+        reader = Reader(stdin)
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self.stop, 0)
+        writer.start()
+        reader.start()
+        self.protocol.attach(writer)
+        receiving = asyncio.create_task(self._receive(reader))
+        code = await self._exit
+        self._end_at_last(code)
+        receiving.cancel()
+        await self._clean_up()
+        writer.close(_LAST_WORDS)
+        return code
+
+    def _end_at_last(self, code: int) -> None:
+        last_resort = threading.Timer(_EXIT_PATIENCE, os._exit, [code])
+        last_resort.daemon = True
+        last_resort.start()
+
+    async def _receive(self, reader: Reader) -> None:
+        while (item := await reader.items.get()) is not END:
+            self.protocol.receive(item)
+            await asyncio.sleep(0)  # so the handler just started sees the document as it is now
+        self.stop(0 if self.protocol.phase is Phase.SHUT else 1)
+
+    async def _clean_up(self) -> None:
+        for uri in list(self._sessions):
+            self.on_close(uri)
+        await self.protocol.cancel_all()
+        await self.connection.close()
+
+
+def create_server(settings: Settings) -> Server:
+    """Return a server that has not begun to serve."""
+    # pygls logs whole messages, and so the user's code, at levels below this.
+    logging.getLogger("pygls").setLevel(logging.WARNING)
+    return Server(settings)
+
+
+def run(settings: Settings) -> int:
+    """
+    Serve one client on standard input and output and return the exit code.
+
+    That is 0 after `shutdown` and on SIGTERM, else 1. Nothing else can write to the client: what
+    is printed goes to standard error.
+    """
+    stdin, stdout = os.dup(sys.stdin.fileno()), os.dup(sys.stdout.fileno())
+    with open(os.devnull, "rb") as nothing:
+        os.dup2(nothing.fileno(), sys.stdin.fileno())
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    return asyncio.run(create_server(settings).serve(stdin, stdout))

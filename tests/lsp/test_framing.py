@@ -1,0 +1,127 @@
+"""Frames from clients that are sloppy, broken or hostile."""
+
+import json
+from contextlib import suppress
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from opencoder_lsp.lsp.framing import BODY_LIMIT, BrokenStream, Frames, Malformed, frame, parse
+
+ONE = {"jsonrpc": "2.0", "method": "one"}
+TWO = {"jsonrpc": "2.0", "method": "two"}
+BODY = json.dumps(ONE).encode()
+
+json_values = st.recursive(
+    st.none()
+    | st.booleans()
+    | st.integers()
+    | st.floats(allow_nan=False, allow_infinity=False)
+    # Halves of pairs that meet come back as one character: that is JSON, not our frames.
+    | st.text(st.characters(exclude_categories=["Cs"])),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=5), inner),
+    max_leaves=8,
+)
+
+
+def messages(data: bytes) -> list[Any]:
+    return list(Frames().feed(data))
+
+
+def headed(body: bytes, length: int | None = None) -> bytes:
+    return b"Content-Length: %d\r\n\r\n%b" % (len(body) if length is None else length, body)
+
+
+@given(st.lists(json_values, max_size=4), st.lists(st.integers(1, 9), max_size=60))
+def test_messages_come_out_as_they_went_in_however_they_are_cut(
+    values: list[Any], cuts: list[int]
+) -> None:
+    stream = b"".join(frame(value) for value in values)
+    frames, out = Frames(), list[Any]()
+    for cut in cuts:
+        out += frames.feed(stream[:cut])
+        stream = stream[cut:]
+    out += frames.feed(stream)
+    assert out == values
+
+
+@given(st.binary(max_size=200), st.lists(st.sampled_from([frame(ONE), b"\r\n", b"{"]), max_size=5))
+def test_no_bytes_raise_anything_but_a_broken_stream(noise: bytes, rest: list[bytes]) -> None:
+    frames = Frames()
+    with suppress(BrokenStream):
+        for data in [noise, *rest]:
+            for item in frames.feed(data):
+                assert not isinstance(item, bytes)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        b"content-length: %d\r\n\r\n",
+        b"CONTENT-LENGTH:%d\r\n\r\n",
+        b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\nContent-Length: %d\r\n\r\n",
+        b"Content-Length: %d\r\nContent-Type: application/vscode-jsonrpc; charset=utf8\r\n\r\n",
+        b"Content-Length: %d\r\nX-Trace: 1\r\n\r\n",
+        b"Content-Length: %d\n\n",
+        b"Content-Length: 3\r\nContent-Length: %d\r\n\r\n",
+        b"\r\n\r\nContent-Length: %d\r\n\r\n",
+    ],
+)
+def test_headers_are_taken_as_clients_write_them(header: bytes) -> None:
+    assert messages(header % len(BODY) + BODY + frame(TWO)) == [ONE, TWO]
+
+
+@pytest.mark.parametrize("length", [len(BODY) - 1, len(BODY) - 7, len(BODY) + 1, len(BODY) + 9])
+def test_a_wrong_length_is_reported_once_and_the_next_message_is_found(length: int) -> None:
+    first, *rest = messages(headed(BODY, length) + frame(TWO) + frame(ONE))
+    assert isinstance(first, Malformed)
+    assert rest == [TWO, ONE]
+
+
+def test_garbage_between_messages_is_reported_once() -> None:
+    first, *rest = messages(b"hello\r\nthere\r\n" + frame(ONE))
+    assert isinstance(first, Malformed)
+    assert rest == [ONE]
+
+
+def test_each_body_that_is_no_json_is_reported() -> None:
+    out = messages(headed(b"{") + headed(b"nope") + frame(ONE))
+    assert [isinstance(item, Malformed) for item in out] == [True, True, False]
+
+
+@pytest.mark.parametrize(
+    "body",
+    [b"{", b"\xff\xfe", b'{"a": NaN}', b"[Infinity]", b"[" * 100_000, b'"\x01"', b"{} {}", b" "],
+    ids=["half", "not UTF-8", "NaN", "Infinity", "deep", "control", "two", "blank"],
+)
+def test_what_is_no_json_is_an_error_without_its_text(body: bytes) -> None:
+    with pytest.raises(ValueError, match=r"^a message is ") as error:
+        parse(body)
+    assert "NaN" not in str(error.value)
+
+
+def test_a_byte_order_mark_is_passed_over() -> None:
+    assert parse(b"\xef\xbb\xbf{}") == {}
+
+
+def test_an_empty_message_is_skipped() -> None:
+    assert messages(b"Content-Length: 0\r\n\r\n" + frame(ONE)) == [ONE]
+
+
+def test_a_message_that_is_too_large_ends_the_stream_before_its_body() -> None:
+    for length in (BODY_LIMIT + 1, 2**31, 20 * 10**9, 10**30):
+        with pytest.raises(BrokenStream):
+            messages(b"Content-Length: %d\r\n" % length)
+
+
+def test_a_header_without_end_ends_the_stream() -> None:
+    with pytest.raises(BrokenStream):
+        messages(b"x" * 9000)
+
+
+def test_a_lone_surrogate_stays_escaped_on_the_way_out() -> None:
+    data = frame({"text": "\ud83d"})
+    assert b"\\ud83d" in data
+    assert messages(data) == [{"text": "\ud83d"}]

@@ -1,0 +1,250 @@
+"""The suggestion session: who gets which answer, and what becomes of the stream."""
+
+import asyncio
+from collections.abc import Coroutine
+from typing import Any
+
+import pytest
+
+from opencoder_lsp.errors import EngineError
+from opencoder_lsp.lsp.suggestion import Session
+from opencoder_lsp.prompt.completion import Place
+from tests.lsp.streams import ScriptedSource
+
+LONG = 3600.0  # a grace that no test lives to see
+
+
+def place(prefix: str, suffix: str = "") -> Place:
+    return Place("a.py", "python", prefix, suffix)
+
+
+@pytest.fixture
+def source() -> ScriptedSource:
+    return ScriptedSource()
+
+
+@pytest.fixture
+def session(source: ScriptedSource) -> Session:
+    return Session(source, grace=LONG)
+
+
+async def started(work: Coroutine[Any, Any, str | None]) -> asyncio.Task[str | None]:
+    """Run a request up to its first await, as the protocol does with each message."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    return task
+
+
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+
+
+async def test_a_request_gets_the_whole_suggestion(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = ")))
+    (await source.opened(1)).finish("1 ", "+ 2")
+    assert await request == "1 + 2"
+    assert not session.is_working
+
+
+async def test_a_stream_is_left_as_soon_as_the_suggestion_has_ended(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("def f():")))
+    stream = await source.opened(1)
+    stream.send("\n    return 1", "\n", "\n", "def g():")
+    assert await request == "\n    return 1"
+    await stream.closed.wait()
+
+
+async def test_a_superseded_request_is_answered_with_none_at_once(
+    session: Session, source: ScriptedSource
+) -> None:
+    first = await started(session.suggest(place("x = ")))
+    second = await started(session.suggest(place("y = ")))
+    assert await first is None
+    (await source.opened(2)).finish("2")
+    assert await second == "2"
+
+
+async def test_the_stream_of_a_superseded_request_is_closed_where_the_new_one_is_elsewhere(
+    session: Session, source: ScriptedSource
+) -> None:
+    await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    await started(session.suggest(place("y = ")))
+    await stream.closed.wait()
+
+
+async def test_a_request_after_a_cancelled_one_takes_its_stream_over(
+    session: Session, source: ScriptedSource
+) -> None:
+    first = await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    stream.send("compu")
+    await cancelled(first)
+    second = await started(session.suggest(place("x = co")))
+    stream.finish("te()")
+    assert await second == "mpute()"
+    assert len(source.streams) == 1
+
+
+async def test_typing_ahead_of_the_stream_keeps_it_while_it_comes_to_say_the_same(
+    session: Session, source: ScriptedSource
+) -> None:
+    first = await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    await cancelled(first)
+    second = await started(session.suggest(place("x = comp")))
+    stream.finish("compute", "()")
+    assert await second == "ute()"
+    assert len(source.streams) == 1
+
+
+async def test_typing_ahead_of_the_stream_starts_anew_once_it_says_something_else(
+    session: Session, source: ScriptedSource
+) -> None:
+    first = await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    await cancelled(first)
+    second = await started(session.suggest(place("x = ca")))
+    stream.send("co")
+    fresh = await source.opened(2)
+    await stream.closed.wait()
+    assert fresh.place == place("x = ca")
+    fresh.finish("ll()")
+    assert await second == "ll()"
+
+
+async def test_an_edit_that_contradicts_the_stream_closes_it_and_answers_none(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = ", "\n")))
+    stream = await source.opened(1)
+    session.changed("y = \n")
+    assert await request is None
+    await stream.closed.wait()
+
+
+async def test_an_edit_that_agrees_answers_none_and_keeps_the_stream(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = ", "\r\n")))
+    stream = await source.opened(1)
+    session.changed("x = f\r\n")
+    assert await request is None
+    again = await started(session.suggest(place("x = f", "\r\n")))
+    stream.finish("f(1)")
+    assert await again == "(1)"
+
+
+async def test_line_breaks_of_the_file_agree_with_those_of_the_model(
+    session: Session, source: ScriptedSource
+) -> None:
+    first = await started(session.suggest(place("if a:")))
+    (await source.opened(1)).finish("\n    b()")
+    assert await first == "\n    b()"
+    session.changed("if a:\r\n    ")
+    assert await session.suggest(place("if a:\r\n    ")) == "b()"
+
+
+async def test_nobody_taking_it_over_closes_the_stream(source: ScriptedSource) -> None:
+    session = Session(source, grace=0.01)
+    request = await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    await cancelled(request)
+    await stream.closed.wait()
+    assert session.is_empty
+
+
+async def test_a_stream_that_was_taken_over_outlives_the_grace(source: ScriptedSource) -> None:
+    session = Session(source, grace=0.01)
+    first = await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    await cancelled(first)
+    second = await started(session.suggest(place("x = 1")))
+    await asyncio.sleep(
+        0.05
+    )  # five times the grace: what is tested is that time passing is harmless
+    assert not stream.closed.is_set()
+    stream.finish("10")
+    assert await second == "0"
+
+
+async def test_a_complete_suggestion_is_kept_while_it_is_typed(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = ")))
+    (await source.opened(1)).finish("abc")
+    assert await request == "abc"
+    session.changed("x = a")
+    assert await session.suggest(place("x = a")) == "bc"
+    session.changed("x = ")
+    assert await session.suggest(place("x = ")) == "abc"
+    assert len(source.streams) == 1
+
+
+async def test_a_suggestion_that_was_typed_to_its_end_is_followed_by_another(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = ")))
+    (await source.opened(1)).finish("a")
+    await request
+    again = await started(session.suggest(place("x = a")))
+    (await source.opened(2)).finish(" + b")
+    assert await again == " + b"
+
+
+async def test_that_there_is_nothing_to_suggest_is_remembered(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = 1")))
+    (await source.opened(1)).finish("\n\n\n")
+    assert await request == ""
+    assert await session.suggest(place("x = 1")) == ""
+    assert len(source.streams) == 1
+
+
+async def test_an_error_reaches_the_request_that_waits_and_the_next_one_starts_anew(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    stream.send("half")
+    stream.fail(EngineError("the engine stopped"))
+    with pytest.raises(EngineError):
+        await request
+    again = await started(session.suggest(place("x = ")))
+    (await source.opened(2)).finish("whole")
+    assert await again == "whole"
+
+
+async def test_closing_answers_what_waits_and_leaves_the_stream(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    session.close()
+    assert await request is None
+    await stream.closed.wait()
+
+
+async def test_the_text_so_far_is_given_out_as_it_grows(
+    session: Session, source: ScriptedSource
+) -> None:
+    seen = list[str]()
+    request = await started(session.suggest(place("x = "), seen.append))
+    (await source.opened(1)).finish("one", " + two")
+    await request
+    assert seen == ["one", "one + two"]
+
+
+async def test_an_answer_cut_by_the_token_limit_loses_its_unfinished_line(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("if a:")))
+    (await source.opened(1)).finish("\n    b()\n    c(", reason="length")
+    assert await request == "\n    b()"

@@ -1,0 +1,301 @@
+"""Commands and code actions: explain, chat, status, and how answers are shown."""
+
+import stat
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
+
+import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from opencoder_lsp import __version__
+from tests.fakes.engine import FakeEngine
+from tests.protocol.conftest import StartEditor
+from tests.protocol.editor import URI, Editor, capabilities
+from tests.protocol.raw import RawServer
+
+CodeOf = Callable[[dict[str, Any]], str]
+CODE = "import os\n\ndef add(a, b):\n    return a + b\n\nprint(add(1, 2))\n"
+FUNCTION = {"start": {"line": 2, "character": 0}, "end": {"line": 3, "character": 16}}
+CURSOR = {"start": {"line": 3, "character": 6}, "end": {"line": 3, "character": 6}}
+
+
+def read(file: Path) -> tuple[str, int]:
+    return file.read_text(), stat.S_IMODE(file.stat().st_mode)
+
+
+async def refused(request: Any) -> JsonRpcException:
+    with pytest.raises(JsonRpcException) as error:
+        await request
+    return error.value
+
+
+async def test_an_explanation_is_streamed_on_the_editor_s_token(
+    editor: Editor, fake: FakeEngine
+) -> None:
+    editor.open(CODE)
+    fake.answer("It adds **two** numbers.")
+    result = await editor.command(
+        "opencoder.explain", {"uri": URI, "range": FUNCTION, "token": "t1"}
+    )
+    assert result["text"] == "It adds **two** numbers."
+    assert result["finishReason"] == "stop"
+    assert editor.streamed("t1") == result["text"]
+    assert all(value["kind"] == "delta" for value in editor.reports["t1"])
+    assert editor.shown_documents == []
+    assert editor.messages == []
+
+
+async def test_exactly_the_selected_code_is_asked_about(
+    editor: Editor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    editor.open(CODE)
+    await editor.command("opencoder.explain", {"uri": URI, "range": FUNCTION})
+    asked = code_of(fake.requests[0])
+    assert "def add(a, b):\n    return a + b\n```" in asked
+    assert "import os" not in asked
+    assert "print" not in asked
+    assert fake.requests[0]["priority"] == 10
+
+
+async def test_an_empty_selection_means_the_paragraph_around_it(
+    editor: Editor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    editor.open(CODE)
+    await editor.command("opencoder.explain", {"uri": URI, "range": CURSOR})
+    asked = code_of(fake.requests[0])
+    assert "def add(a, b):\n    return a + b\n```" in asked
+    assert "import os" not in asked
+
+
+async def test_the_code_action_lets_the_server_show_the_answer(
+    raw: RawServer, fake: FakeEngine
+) -> None:
+    async with raw:
+        await raw.initialize()
+        item = {"uri": URI, "languageId": "python", "version": 1, "text": CODE}
+        raw.send("textDocument/didOpen", {"textDocument": item})
+        params = {"textDocument": {"uri": URI}, "range": FUNCTION, "context": {"diagnostics": []}}
+        (action,) = (await raw.request(1, "textDocument/codeAction", params))["result"]
+        assert action["title"] == action["command"]["title"] == "Explain with OpenCoder"
+        assert action["command"]["command"] == "opencoder.explain"
+        assert action["command"]["arguments"] == [{"uri": URI, "range": FUNCTION, "show": True}]
+
+
+async def test_an_answer_is_a_file_of_the_user_s_own_where_the_editor_shows_files(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    editor = await start(capabilities(show_document=True))
+    editor.open(CODE)
+    fake.answer("It adds.")
+    await editor.command("opencoder.explain", {"uri": URI, "range": FUNCTION, "show": True})
+    (shown,) = editor.shown_documents
+    text, mode = read(Path(unquote(urlsplit(shown.uri).path)))
+    assert text == "# Explanation of module.py\n\nIt adds.\n"
+    assert mode == 0o600
+
+
+async def test_the_code_action_is_offered_for_what_the_editor_asks_for(editor: Editor) -> None:
+    identifier = editor.open(CODE)
+    if not editor.has_command("opencoder.explain"):
+        pytest.skip("the server has no command opencoder.explain")
+    place = types.Position(3, 6)
+
+    async def offered(only: list[str] | None, automatic: bool = False, line: int = 3) -> bool:
+        trigger = types.CodeActionTriggerKind.Automatic if automatic else None
+        context = types.CodeActionContext([], only=only, trigger_kind=trigger)
+        span = types.Range(types.Position(line, 0), types.Position(line, place.character))
+        if automatic:
+            span = types.Range(place, place)
+        params = types.CodeActionParams(identifier, span, context)
+        return bool(await editor.text_document_code_action_async(params))
+
+    assert await offered(None)
+    assert await offered([""])
+    assert await offered(["opencoder"])
+    assert not await offered(["refactor", "quickfix"])
+    assert not await offered(None, automatic=True)
+    assert not await offered(None, line=1)
+
+
+async def test_an_answer_is_a_document_of_ours_where_the_editor_can_ask_for_its_text(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    editor = await start(capabilities(show_document=True, virtual_documents=True))
+    workspace = editor.init.capabilities.workspace
+    assert workspace is not None
+    assert isinstance(workspace.text_document_content, types.TextDocumentContentOptions)
+    assert list(workspace.text_document_content.schemes) == ["opencoder"]
+    editor.open(CODE)
+    fake.answer("It adds.")
+    await editor.command("opencoder.explain", {"uri": URI, "range": FUNCTION, "show": True})
+    (shown,) = editor.shown_documents
+    assert shown.uri.startswith("opencoder:/")
+    params = types.TextDocumentContentParams(shown.uri)
+    content = await editor.workspace_text_document_content_async(params)
+    assert content.text == "# Explanation of module.py\n\nIt adds.\n"
+
+
+async def test_an_answer_is_a_message_where_the_editor_can_show_nothing_else(
+    editor: Editor, fake: FakeEngine
+) -> None:
+    editor.open(CODE)
+    fake.answer("It adds.")
+    await editor.command("opencoder.explain", {"uri": URI, "range": FUNCTION, "show": True})
+    (message,) = editor.messages
+    assert message.message == "Explanation of module.py\n\nIt adds."
+
+
+async def test_a_cancelled_command_ends_the_engine_s_work(editor: Editor, fake: FakeEngine) -> None:
+    editor.open(CODE)
+    fake.pause_after(1)
+    request = editor.send_command(
+        "opencoder.explain", {"uri": URI, "range": FUNCTION}, request_id="explain"
+    )
+    await fake.paused()
+    editor.cancel_request(types.CancelParams("explain"))
+    assert (await refused(request)).code == -32800
+    await fake.cancelled()
+
+
+async def test_a_command_can_be_cancelled_by_its_progress(editor: Editor, fake: FakeEngine) -> None:
+    editor.open(CODE)
+    fake.pause_after(1)
+    arguments = {"uri": URI, "range": FUNCTION, "show": True}
+    request = editor.send_command("opencoder.explain", arguments, work_done_token="wd")
+    await fake.paused()
+    assert editor.reports["wd"][0]["cancellable"] is True
+    params = types.WorkDoneProgressCancelParams("wd")
+    editor.window_work_done_progress_cancel(params)
+    assert (await refused(request)).code == -32800
+    await fake.cancelled()
+    assert editor.reports["wd"][-1]["kind"] == "end"
+
+
+async def test_a_conversation_goes_on(editor: Editor, fake: FakeEngine, code_of: CodeOf) -> None:
+    fake.answer("Blue, I think.")
+    first = await editor.command("opencoder.chat", {"message": "Which colour?", "token": 5})
+    assert editor.streamed(5) == first["text"] == "Blue, I think."
+    assert first["usage"]["completionTokens"] == 3
+    second = await editor.command(
+        "opencoder.chat", {"message": "Why?", "conversationId": first["conversationId"]}
+    )
+    assert second["conversationId"] == first["conversationId"]
+    asked = code_of(fake.requests[1])
+    assert asked.index("Which colour?") < asked.index("Blue, I think.") < asked.index("Why?")
+
+
+async def test_a_conversation_outlives_the_server(
+    start: StartEditor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    one, other = await start(), await start()
+    first = await one.command("opencoder.chat", {"message": "Which colour?"})
+    (listed,) = await other.command("opencoder.conversations")
+    assert listed["id"] == first["conversationId"]
+    assert listed["title"] == "Which colour?"
+    again = {"message": "Why?", "conversationId": listed["id"]}
+    await other.command("opencoder.chat", again)
+    assert "Which colour?" in code_of(fake.requests[1])
+    arguments = {"conversationId": listed["id"]}
+    assert await other.command("opencoder.conversation.delete", arguments) == {}
+    assert await one.command("opencoder.conversations", {}) == []
+    assert (await refused(one.command("opencoder.chat", again))).code == -32602
+
+
+async def test_attached_code_is_part_of_the_question(
+    editor: Editor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    editor.open(CODE)
+    attachment = {"uri": URI, "range": FUNCTION}
+    await editor.command("opencoder.chat", {"message": "Is it fast?", "attachments": [attachment]})
+    asked = code_of(fake.requests[0])
+    assert "Is it fast?\n\n`module.py`:\n```python\ndef add" in asked
+
+
+async def test_a_command_waits_for_the_model_to_load(start: StartEditor, fake: FakeEngine) -> None:
+    fake.set_health(state="loading", progress=0.5)
+    editor = await start(wait=False)
+    request = editor.send_command("opencoder.chat", {"message": "Hello"})
+    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
+    fake.set_health(state="ready", progress=1.0)
+    assert (await request)["text"] == "fake answer"
+
+
+async def test_loading_is_shown_as_progress_with_percent(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    editor = await start(wait=False)
+    await editor.until(lambda: _percents(editor)[-1:] == [25])
+    fake.set_health(progress=0.75)
+    await editor.until(lambda: _percents(editor)[-1:] == [75])
+    fake.set_health(state="ready", progress=1.0)
+    await editor.until(lambda: _loading(editor)[-1]["kind"] == "end")
+
+
+async def test_without_progress_in_the_editor_none_is_sent(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    editor = await start(capabilities(work_done=False), wait=False)
+    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
+    fake.set_health(state="ready", progress=1.0)
+    await editor.ready()
+    assert editor.reports == {}
+
+
+async def test_the_status_says_how_everything_is(editor: Editor, fake: FakeEngine) -> None:
+    editor.open(CODE)
+    status = await editor.command("opencoder.status")
+    assert status["version"] == __version__
+    assert status["model"] == {"name": "tiny", "template": "chatml"}
+    assert status["engine"]["kind"] == "ready"
+    assert status["engine"]["health"]["model"] == "fake"
+    assert status["documents"] == 1
+    assert status["warnings"] == []
+
+
+async def test_restarting_connects_to_an_engine_elsewhere_anew(
+    editor: Editor, fake: FakeEngine
+) -> None:
+    await fake.leased(1)
+    assert await editor.command("opencoder.restartEngine", {}) == {}
+    await fake.leased(1)
+    editor.open("x = ")
+    assert len(await editor.complete(0, 4)) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "arguments", "part"),
+    [
+        ("opencoder.explain", {}, "uri"),
+        ("opencoder.explain", {"uri": URI, "range": {"start": {"line": -1}}}, "range.start.line"),
+        ("opencoder.explain", {"uri": "file:///work/other.py", "range": FUNCTION}, "not open"),
+        ("opencoder.explain", {"uri": "file:///work/.env", "range": FUNCTION}, "privacy.exclude"),
+        ("opencoder.chat", {"message": "  \n"}, "empty"),
+        ("opencoder.chat", {"message": 5}, "message"),
+        ("opencoder.chat", {"message": "hi", "conversationId": "nope"}, "no such conversation"),
+        ("opencoder.chat", {"message": "word " * 5000}, "at most"),
+        ("opencoder.chat", "hello", "one object"),
+        ("opencoder.nope", {}, "no such command"),
+    ],
+)
+async def test_bad_arguments_are_refused_with_a_reason(
+    editor: Editor, fake: FakeEngine, name: str, arguments: Any, part: str
+) -> None:
+    editor.open(CODE)
+    editor.open("KEY=secret", uri="file:///work/.env")
+    error = await refused(editor.command(name, arguments))
+    assert error.code == -32602
+    assert part in error.message
+    assert fake.requests == []
+
+
+def _loading(editor: Editor) -> list[Any]:
+    return next(iter(editor.reports.values()), [])
+
+
+def _percents(editor: Editor) -> list[int]:
+    return [value["percentage"] for value in _loading(editor) if "percentage" in value]

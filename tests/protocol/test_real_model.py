@@ -1,0 +1,93 @@
+"""The whole way with the real demo model: server, engine process, weights."""
+
+import asyncio
+import os
+import signal
+
+import psutil
+import pytest
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+
+from tests.protocol.conftest import StartEditor
+from tests.protocol.editor import URI, Editor, capabilities
+
+CODE = '''def fibonacci(n):
+    """Return the n-th Fibonacci number."""
+    if n < 2:
+        return n
+    return fib
+'''
+WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 4, "character": 14}}
+
+
+@pytest.fixture
+async def editor(
+    start: StartEditor, demo_environment: dict[str, str], foreign: str | None
+) -> Editor:
+    """An editor whose server starts the real engine."""
+    if foreign:
+        pytest.skip("the demo model belongs to our server")
+    environment = {**demo_environment, "OPENCODER_ENGINE_URL": ""}
+    return await start(capabilities(), settings={"chat": {"max_tokens": 48}}, env=environment)
+
+
+async def engine_pid(editor: Editor) -> int:
+    status = await editor.command("opencoder.status")
+    return int(status["engine"]["health"]["pid"])
+
+
+async def test_real_code_is_completed_explained_and_talked_about(editor: Editor) -> None:
+    editor.open(CODE)
+    (item,) = await editor.complete(4, 14)
+    assert isinstance(item.insert_text, str)
+    assert item.insert_text.startswith("onacci(n")
+    assert "```" not in item.insert_text
+    answer = await editor.command(
+        "opencoder.explain", {"uri": URI, "range": WHOLE, "token": "explain"}
+    )
+    assert "ibonacci" in answer["text"]
+    assert editor.streamed("explain") == answer["text"]
+    assert len(editor.reports["explain"]) > 5
+    more = {"message": "Say it in one sentence.", "conversationId": answer["conversationId"]}
+    said = await editor.command("opencoder.chat", more)
+    assert said["text"]
+    assert said["usage"]["cachedTokens"] >= 0
+    assert editor.messages == []
+
+
+async def test_a_killed_engine_fails_its_request_and_a_new_one_takes_its_place(
+    editor: Editor,
+) -> None:
+    first = await engine_pid(editor)
+    request = editor.send_command("opencoder.chat", {"message": "Tell a long story.", "token": 1})
+    await editor.until(lambda: editor.streamed(1))
+    os.kill(first, signal.SIGKILL)
+    with pytest.raises(JsonRpcException) as error:
+        await request
+    assert error.value.code == -32803
+    assert (await editor.command("opencoder.chat", {"message": "Hello"}))["text"]
+    second = await engine_pid(editor)
+    assert second != first
+    assert psutil.pid_exists(editor.pid)
+
+
+async def test_a_cancelled_answer_frees_the_engine(editor: Editor) -> None:
+    request = editor.send_command(
+        "opencoder.chat", {"message": "Tell a long story.", "token": 1}, request_id="story"
+    )
+    await editor.until(lambda: editor.streamed(1))
+    editor.cancel_request(types.CancelParams("story"))
+    with pytest.raises(JsonRpcException) as error:
+        await request
+    assert error.value.code == -32800
+    editor.open("x = ")
+    async with asyncio.timeout(10):
+        assert isinstance(await editor.ask(0, 4), types.InlineCompletionList | None)
+
+
+async def test_restarting_ends_the_old_engine_and_starts_another(editor: Editor) -> None:
+    first = await engine_pid(editor)
+    assert await editor.command("opencoder.restartEngine", {}) == {}
+    assert await engine_pid(editor) != first
+    assert not psutil.pid_exists(first) or psutil.Process(first).status() == "zombie"
