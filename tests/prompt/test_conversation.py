@@ -175,10 +175,11 @@ def test_a_vocabulary_without_the_templates_tokens_is_named(llama: Tokenizer) ->
         encode(CHATML, llama, [user("Hi")])
 
 
-def test_answers_stop_at_eot_and_at_the_end_of_a_text(
-    small: Tokenizer, llama: Tokenizer, starcoder: Tokenizer
-) -> None:
+def test_opencoder_stops_at_its_eot_and_at_the_end_of_a_text(starcoder: Tokenizer) -> None:
     assert stop_ids(OPENCODER, starcoder) == [49152, 0]
+
+
+def test_answers_stop_at_eot_and_at_the_end_of_a_text(small: Tokenizer, llama: Tokenizer) -> None:
     assert stop_ids(CHATML, small) == [
         small.control_id("<|im_end|>"),
         small.control_id("<|endoftext|>"),
