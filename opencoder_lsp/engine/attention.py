@@ -65,8 +65,7 @@ def attend(
     `query` is [1, heads, N, dim]; `key` and `value` are a whole layer's memory, [slots, kv heads,
     rows, dim]; the answer is [1, N, heads, dim]. Any scalar type.
     """
-    heads, tokens, dim = query.shape[1:]
-    output = query.new_empty((1, tokens, heads, dim))
+    outputs: list[Tensor] = []
     for segment in layout.segments:
         part = slice(segment.offset, segment.offset + segment.count)
         # One token sees all rows. Of several, each is blind to those after it; torch's own causal
@@ -83,8 +82,8 @@ def attend(
             scale=scaling,
             enable_gqa=True,
         )
-        output[:, part] = seen.transpose(1, 2)
-    return output, None
+        outputs.append(seen.transpose(1, 2))
+    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1), None
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

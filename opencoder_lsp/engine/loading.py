@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 _WEIGHTS_SHARE = 0.9  # of the progress
 _AUTO_SECONDS = 0.5
 _AUTO_LEAST, _AUTO_MOST = 256, 4096  # tokens
-_CHUNK_LEAST, _CHUNK_MOST = 64, 512  # tokens
+_CHUNK_LEAST, _CHUNK_MOST = 128, 1024  # tokens; shorter ones cost much of the prefill's speed
 
 
 def load(folder: Path, settings: Settings, report: Report) -> Loaded:
@@ -51,8 +51,7 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
         prefixes=prefixes,
         vocab_size=vocab_size,
         context_length=context,
-        # A chunk is what a completion may have to wait for: about an eighth of a second.
-        chunk=max(_CHUNK_LEAST, min(_CHUNK_MOST, auto // 4)),
+        chunk=_chunk(auto),
         prompt_tokens_auto=min(auto, context - 1),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
@@ -67,6 +66,11 @@ def _context(positions: int, manifest: int, settings: Settings) -> int:
             f"engine.context is {settings.engine.context}, but this model allows at most {most}"
         )
     return settings.engine.context or most
+
+
+def _chunk(auto: int) -> int:
+    """Return what is prefilled in about an eighth of a second, as a power of two."""
+    return max(_CHUNK_LEAST, min(_CHUNK_MOST, 1 << (auto // 4 - 1).bit_length()))
 
 
 def measure(runner: Runner, vocabulary: Vocabulary, context: int) -> float:

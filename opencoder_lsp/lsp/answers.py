@@ -10,6 +10,7 @@ import logging
 import os
 import re
 import time
+import uuid
 from collections import OrderedDict
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -50,10 +51,10 @@ class Answers:
         return self._texts.get(uri, "This answer is not kept any more.\n")
 
 
-async def show_answer(ls: "Server", answer_id: str, title: str, text: str) -> None:
+async def show_answer(ls: "Server", title: str, text: str) -> None:
     """Show an answer in the best way that the client has."""
     document = f"# {title}\n\n{text.strip()}\n"
-    name = re.sub(r"[^\w .-]", "-", f"{title[:80]} {answer_id[:8]}.md")
+    name = re.sub(r"[^\w .-]", "-", f"{title[:80]} {uuid.uuid4().hex[:8]}.md")
     if ls.shows_documents:
         uri = (
             ls.answers.add(name, document) if ls.reads_virtual_documents else _file(name, document)

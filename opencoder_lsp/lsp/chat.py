@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lsprotocol import types
 
 from opencoder_lsp.conversations.store import Turn
-from opencoder_lsp.errors import PromptError
+from opencoder_lsp.errors import OpencoderError, PromptError
 from opencoder_lsp.lsp.answers import show_answer
 from opencoder_lsp.lsp.arguments import Attachment, ChatArguments, ExplainArguments, Token
 from opencoder_lsp.lsp.documents import clean
@@ -56,7 +56,7 @@ async def explain_command(
     conversation = _remember(ls, messages[-1].content, answer)
     if arguments.show:
         name = PurePosixPath(selection.path).name or "code"
-        await show_answer(ls, conversation, f"Explanation of {name}", answer.text)
+        await show_answer(ls, f"Explanation of {name}", answer.text)
     return {
         "conversationId": conversation,
         "text": answer.text,
@@ -147,11 +147,16 @@ def _attached(ls: "Server", attachment: Attachment) -> str:
     return name + fenced(selection.code, selection.language)
 
 
-def _remember(ls: "Server", question: str, answer: Answer, old: str | None = None) -> str:
+def _remember(ls: "Server", question: str, answer: Answer, old: str | None = None) -> str | None:
+    """Keep what was said and return the conversation's id; None where it could not be kept."""
     turns = [Turn("user", question)]
     if answer.text:  # nothing said is nothing to go on from, and no template can write it
         turns.append(Turn("assistant", answer.text))
-    return ls.conversations.add(turns, old)
+    try:
+        return ls.conversations.add(turns, old)
+    except OpencoderError as error:  # the answer must not be lost with the disk
+        ls.troubles.report(error)
+        return None
 
 
 def _streamer(ls: "Server", token: Token | None) -> OnText:

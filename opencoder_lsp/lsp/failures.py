@@ -6,7 +6,7 @@ from collections.abc import Callable
 from lsprotocol.types import MessageType
 from pygls.exceptions import JsonRpcException
 
-from opencoder_lsp.errors import EngineError, ModelError, OpencoderError
+from opencoder_lsp.errors import OpencoderError, PromptError, SettingsError
 
 log = logging.getLogger(__name__)
 
@@ -23,10 +23,10 @@ REQUEST_CANCELLED = -32800
 
 def translated(error: BaseException, method: str) -> tuple[int, str]:
     """Return code and message for a failed request; the message has no traceback, path or code."""
-    if isinstance(error, EngineError | ModelError):
-        return REQUEST_FAILED, str(error)
-    if isinstance(error, OpencoderError):
+    if isinstance(error, PromptError | SettingsError):
         return INVALID_PARAMS, str(error)
+    if isinstance(error, OpencoderError):
+        return REQUEST_FAILED, str(error)
     if isinstance(error, JsonRpcException):
         return error.code, error.message
     log.error("%s failed: %s", method, describe(error))

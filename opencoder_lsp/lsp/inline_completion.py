@@ -28,11 +28,18 @@ async def inline_completion(
     """
     Answer with one item that inserts at the cursor, or with null.
 
-    With a `workDoneToken`, the message of its reports is the suggestion so far.
+    While the engine loads, what is triggered by typing is answered at once, and what the user asks
+    for waits. With a `workDoneToken`, the message of its reports is the suggestion so far.
     """
     document = ls.documents.get(params.text_document.uri)
     if document is None:
         return None
+    if params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked:
+        version = document.version
+        await _wait_for_engine(ls)
+        document = ls.documents.get(params.text_document.uri)
+        if document is None or document.version != version:
+            return None
     spot = document.spot(params.position)
     line = WorkDone(ls, params.work_done_token)
     line.begin("OpenCoder")
@@ -53,6 +60,14 @@ async def inline_completion(
     )
     ls.counts.shown += 1
     return types.InlineCompletionList(items=[item])
+
+
+async def _wait_for_engine(ls: "Server") -> None:
+    """Wait until the engine is ready; what keeps it from that is shown to the user once."""
+    try:
+        await ls.connection.engine()
+    except OpencoderError as error:
+        ls.troubles.report(error)
 
 
 async def suggestion_at(

@@ -125,6 +125,7 @@ class Server(LanguageServer):
         run = self.protocol.run_in_background
         if self.process_id is not None:
             run(self._leave_with(self.process_id))
+        self._send_status()
         run(self._connect())
         if self._has_configuration:
             await self._watch_configuration()

@@ -84,6 +84,11 @@ async def events(response: aiohttp.ClientResponse) -> AsyncIterator[Any]:
             yield "[DONE]" if data == b"[DONE]" else json.loads(data)
 
 
+async def in_thread(wait: Any, *arguments: Any) -> None:
+    """Wait for something that another thread does, without stopping the event loop."""
+    await asyncio.to_thread(wait, *arguments)
+
+
 @pytest.fixture
 def socket_path() -> Iterator[Path]:
     """A short path for a socket, in a private folder."""

@@ -222,3 +222,10 @@ def _threads() -> Iterator[None]:
 def test_the_number_of_threads_is_the_settings(whole: Path) -> None:
     load(whole, "engine.threads=1")
     assert torch.get_num_threads() == 1
+
+
+@pytest.mark.parametrize(
+    ("auto", "chunk"), [(256, 128), (500, 128), (813, 256), (1024, 256), (4096, 1024)]
+)
+def test_a_chunk_is_what_is_prefilled_in_about_an_eighth_of_a_second(auto: int, chunk: int) -> None:
+    assert loading._chunk(auto) == chunk

@@ -26,7 +26,7 @@ from opencoder_lsp.lsp.failures import Troubles, describe, translated
         (EngineError("it stopped"), -32803, "it stopped"),
         (EngineBusyError("full"), -32803, "full"),
         (ModelError("run: models pull demo"), -32803, "run: models pull demo"),
-        (OpencoderError("no"), -32602, "no"),
+        (OpencoderError("no"), -32803, "no"),
         (JsonRpcException("gone", -32001), -32001, "gone"),
     ],
 )

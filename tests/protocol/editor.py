@@ -93,12 +93,13 @@ class Editor(LanguageClient):
         uri: str = URI,
         request_id: int | str | None = None,
         token: int | str | None = None,
+        trigger: types.InlineCompletionTriggerKind = types.InlineCompletionTriggerKind.Automatic,
     ) -> "asyncio.Future[types.InlineCompletionList | None]":
         """Request an inline completion, and return the future of its answer."""
         params = types.InlineCompletionParams(
             text_document=types.TextDocumentIdentifier(uri),
             position=types.Position(line, character),
-            context=types.InlineCompletionContext(types.InlineCompletionTriggerKind.Automatic),
+            context=types.InlineCompletionContext(trigger),
             work_done_token=token,
         )
         return self._send(types.TEXT_DOCUMENT_INLINE_COMPLETION, params, request_id)
@@ -165,39 +166,36 @@ def capabilities(
     work_done: bool = True,
 ) -> types.ClientCapabilities:
     """Return the capabilities of an editor."""
-    return types.ClientCapabilities(
-        general=types.GeneralClientCapabilities(position_encodings=list(encodings))
-        if encodings is not None
-        else None,
+    items = types.ClientCompletionItemOptions(
+        documentation_format=[types.MarkupKind.Markdown, types.MarkupKind.PlainText],
+        label_details_support=True,
+    )
+    result = types.ClientCapabilities(
         text_document=types.TextDocumentClientCapabilities(
-            inline_completion=types.InlineCompletionClientCapabilities()
-            if inline_completion
-            else None,
             completion=types.CompletionClientCapabilities(
-                completion_item=types.ClientCompletionItemOptions(
-                    documentation_format=[types.MarkupKind.Markdown, types.MarkupKind.PlainText],
-                    label_details_support=True,
-                )
-                if rich_items
-                else None
+                completion_item=items if rich_items else None
             ),
         ),
         window=types.WindowClientCapabilities(
             work_done_progress=work_done,
-            show_document=types.ShowDocumentClientCapabilities(support=True)
-            if show_document
-            else None,
+            show_document=types.ShowDocumentClientCapabilities(support=show_document),
         ),
         workspace=types.WorkspaceClientCapabilities(
             configuration=configuration,
             did_change_configuration=types.DidChangeConfigurationClientCapabilities(
                 dynamic_registration=configuration
             ),
-            text_document_content=types.TextDocumentContentClientCapabilities()
-            if virtual_documents
-            else None,
         ),
     )
+    assert result.text_document is not None
+    assert result.workspace is not None
+    if encodings is not None:
+        result.general = types.GeneralClientCapabilities(position_encodings=list(encodings))
+    if inline_completion:
+        result.text_document.inline_completion = types.InlineCompletionClientCapabilities()
+    if virtual_documents:
+        result.workspace.text_document_content = types.TextDocumentContentClientCapabilities()
+    return result
 
 
 def _progress(editor: Editor, params: types.ProgressParams) -> None:

@@ -26,6 +26,10 @@ def read(file: Path) -> tuple[str, int]:
     return file.read_text(), stat.S_IMODE(file.stat().st_mode)
 
 
+def occupy(path: Path) -> None:
+    path.mkdir(parents=True)
+
+
 async def refused(request: Any) -> JsonRpcException:
     with pytest.raises(JsonRpcException) as error:
         await request
@@ -204,6 +208,17 @@ async def test_a_conversation_outlives_the_server(
     assert (await refused(one.command("opencoder.chat", again))).code == -32602
 
 
+async def test_an_answer_is_given_where_it_cannot_be_kept(
+    editor: Editor, fake: FakeEngine, home: Path
+) -> None:
+    occupy(home / "data" / "conversations.sqlite3")
+    answer = await editor.command("opencoder.chat", {"message": "Hello"})
+    assert answer["text"] == "fake answer"
+    assert answer["conversationId"] is None
+    assert "conversations.sqlite3" in editor.messages[0].message
+    assert (await refused(editor.command("opencoder.conversations"))).code == -32803
+
+
 async def test_attached_code_is_part_of_the_question(
     editor: Editor, fake: FakeEngine, code_of: CodeOf
 ) -> None:
@@ -212,38 +227,6 @@ async def test_attached_code_is_part_of_the_question(
     await editor.command("opencoder.chat", {"message": "Is it fast?", "attachments": [attachment]})
     asked = code_of(fake.requests[0])
     assert "Is it fast?\n\n`module.py`:\n```python\ndef add" in asked
-
-
-async def test_a_command_waits_for_the_model_to_load(start: StartEditor, fake: FakeEngine) -> None:
-    fake.set_health(state="loading", progress=0.5)
-    editor = await start(wait=False)
-    request = editor.send_command("opencoder.chat", {"message": "Hello"})
-    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
-    fake.set_health(state="ready", progress=1.0)
-    assert (await request)["text"] == "fake answer"
-
-
-async def test_loading_is_shown_as_progress_with_percent(
-    start: StartEditor, fake: FakeEngine
-) -> None:
-    fake.set_health(state="loading", progress=0.25)
-    editor = await start(wait=False)
-    await editor.until(lambda: _percents(editor)[-1:] == [25])
-    fake.set_health(progress=0.75)
-    await editor.until(lambda: _percents(editor)[-1:] == [75])
-    fake.set_health(state="ready", progress=1.0)
-    await editor.until(lambda: _loading(editor)[-1]["kind"] == "end")
-
-
-async def test_without_progress_in_the_editor_none_is_sent(
-    start: StartEditor, fake: FakeEngine
-) -> None:
-    fake.set_health(state="loading", progress=0.25)
-    editor = await start(capabilities(work_done=False), wait=False)
-    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
-    fake.set_health(state="ready", progress=1.0)
-    await editor.ready()
-    assert editor.reports == {}
 
 
 async def test_the_status_says_how_everything_is(editor: Editor, fake: FakeEngine) -> None:
@@ -291,11 +274,3 @@ async def test_bad_arguments_are_refused_with_a_reason(
     assert error.code == -32602
     assert part in error.message
     assert fake.requests == []
-
-
-def _loading(editor: Editor) -> list[Any]:
-    return next(iter(editor.reports.values()), [])
-
-
-def _percents(editor: Editor) -> list[int]:
-    return [value["percentage"] for value in _loading(editor) if "percentage" in value]

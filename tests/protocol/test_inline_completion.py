@@ -144,20 +144,6 @@ async def test_completion_can_be_switched_off(start: StartEditor, fake: FakeEngi
     assert fake.requests == []
 
 
-async def test_while_the_model_loads_a_request_is_answered_at_once(
-    start: StartEditor, fake: FakeEngine
-) -> None:
-    fake.set_health(state="loading", progress=0.25)
-    editor = await start(wait=False)
-    editor.open("x = ")
-    assert await editor.complete(0, 4) == []
-    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
-    fake.set_health(state="ready", progress=1.0)
-    await editor.ready()
-    assert len(await editor.complete(0, 4)) == 1
-    assert editor.messages == []
-
-
 async def test_a_document_out_of_step_gets_nothing_until_its_whole_text_comes(
     editor: Editor, fake: FakeEngine
 ) -> None:

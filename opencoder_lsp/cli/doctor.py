@@ -1,0 +1,154 @@
+"""`opencoder-lsp doctor`: each thing that must be well, and what to do where it is not."""
+
+import asyncio
+import importlib.util
+import os
+import platform
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from typing import Literal
+
+import psutil
+
+from opencoder_lsp import paths
+from opencoder_lsp.cli.terminal import console, print_json
+from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.models import registry, store
+from opencoder_lsp.settings import Settings, from_process
+
+INSTALL_ENGINE = 'pip install "opencoder-lsp[engine]"'
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One line of the report; `cure` is what to do where the state is not ok."""
+
+    what: str
+    state: Literal["ok", "note", "bad"]
+    detail: str
+    cure: str = ""
+
+
+def _python() -> Finding:
+    detail = f"{platform.python_version()} on {platform.platform(terse=True)}"
+    return Finding("Python", "ok", detail)
+
+
+def _torch(settings: Settings) -> Finding:
+    if importlib.util.find_spec("torch") is None:
+        if settings.engine.url:
+            return Finding("torch", "ok", "not installed, not needed with engine.url")
+        return Finding("torch", "bad", "not installed", INSTALL_ENGINE)
+    packages = ("torch", "transformers")
+    missing = [name for name in packages if importlib.util.find_spec(name) is None]
+    if missing:
+        return Finding("torch", "bad", f"{missing[0]} is not installed", INSTALL_ENGINE)
+    detail = ", ".join(f"{name} {version(name)}" for name in packages)
+    return Finding("torch", "ok", detail)
+
+
+def _gpu() -> Finding:
+    memory = registry.gpu_memory()
+    if not memory:
+        return Finding("GPU", "note", "no NVIDIA GPU found", "small models run on the CPU as well")
+    return Finding("GPU", "ok", f"{memory / 1e9:.1f} GB of memory in all")
+
+
+def _memory() -> Finding:
+    memory, cores = psutil.virtual_memory(), len(os.sched_getaffinity(0))
+    detail = f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free, {cores} cores"
+    if memory.available < 1.5e9:
+        return Finding("memory", "bad", detail, "close something: the demo model needs 1.5 GB")
+    return Finding("memory", "ok", detail)
+
+
+def _disk() -> Finding:
+    folder = paths.data()
+    while not folder.exists():
+        folder = folder.parent
+    free = shutil.disk_usage(folder).free
+    if free < 1e9:
+        return Finding("disk", "bad", f"{free / 1e9:.1f} GB free for models", "free some space")
+    return Finding("disk", "ok", f"{free / 1e9:.1f} GB free in {paths.data()}")
+
+
+def _settings_file() -> Finding:
+    file = paths.config_file()
+    return Finding("settings", "ok", f"{file}{'' if file.exists() else ' (not there: defaults)'}")
+
+
+def _models() -> Iterator[Finding]:
+    for model in store.pulled():
+        try:
+            model.manifest.check_sizes(model.folder)
+        except OpencoderError as error:
+            yield Finding(f"model {model.name}", "bad", str(error))
+        else:
+            kind = "weights and tokenizer" if model.manifest.weights else "tokenizer only"
+            yield Finding(f"model {model.name}", "ok", f"{kind} in {model.folder}")
+
+
+def _choice(settings: Settings) -> Finding:
+    try:
+        registry.resolve(settings)
+    except OpencoderError as error:
+        return Finding("model to run", "bad", str(error))
+    return Finding("model to run", "ok", registry.explain_choice(settings))
+
+
+def _runtime() -> Finding:
+    try:
+        folder = paths.private(paths.runtime())
+    except (OpencoderError, OSError) as error:
+        return Finding("socket folder", "bad", str(error), f"set {paths.HOME_VARIABLE}")
+    return Finding("socket folder", "ok", f"{folder} (mode 0700)")
+
+
+def _engine(settings: Settings) -> Finding:
+    from opencoder_lsp.cli.engine import engine_health
+
+    try:
+        health = asyncio.run(engine_health(settings))
+    except OpencoderError as error:
+        if settings.engine.url:
+            return Finding("engine", "bad", str(error))
+        return Finding("engine", "note", "not running", "the first editor starts it")
+    detail = f"{health.model} is {health.state}"
+    if health.state == "error":
+        return Finding("engine", "bad", f"{detail}: {health.cause}")
+    return Finding("engine", "ok", f"{detail} (process {health.pid}, {health.device})")
+
+
+def findings(settings: Settings) -> Iterator[Finding]:
+    """Look at everything, one thing after the other."""
+    checks: list[Callable[[], Finding]] = [
+        _python,
+        lambda: _torch(settings),
+        _gpu,
+        _memory,
+        _disk,
+        _settings_file,
+        _runtime,
+    ]
+    for check in checks:
+        yield check()
+    yield from _models()
+    yield _choice(settings)
+    yield _engine(settings)
+
+
+def run_doctor(pairs: Sequence[str], *, as_json: bool) -> int:
+    """Print every finding; 1 where one of them is bad."""
+    report = list(findings(from_process(pairs)))
+    if as_json:
+        print_json([asdict(finding) for finding in report])
+    else:
+        style = {"ok": "green", "note": "yellow", "bad": "bold red"}
+        for finding in report:
+            mark = f"[{style[finding.state]}]{finding.state:5}[/]"
+            console.print(f"{mark} [bold]{finding.what}[/]: {finding.detail}", soft_wrap=True)
+            if finding.cure:
+                console.print(f"      → {finding.cure}", soft_wrap=True)
+    return int(any(finding.state == "bad" for finding in report))

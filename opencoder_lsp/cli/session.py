@@ -1,0 +1,229 @@
+"""
+A session with the real language server, as an editor would have it: over stdio, in LSP's own words.
+
+The commands of the terminal go this way too, so that they show exactly what an editor shows.
+"""
+
+import asyncio
+import itertools
+import os
+import sys
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self, TypeVar
+
+from lsprotocol import types
+from pygls.exceptions import JsonRpcException
+from pygls.lsp.client import LanguageClient
+
+from opencoder_lsp import __version__
+from opencoder_lsp.errors import EngineError, OpencoderError
+
+_T = TypeVar("_T")
+OnText = Callable[[str], None]
+OnLoading = Callable[[str, int | None], None]  # message, percent
+
+
+@dataclass(frozen=True, slots=True)
+class Cursor:
+    """A place in a file, counted from 0; `character` counts code points (UTF-32)."""
+
+    path: Path
+    line: int
+    character: int
+
+
+class Session:
+    """
+    The language server as a child process, initialized, for the length of an `async with` block.
+
+    `pairs` are settings as for `--set`. Methods raise OpencoderError with the server's own message.
+    """
+
+    def __init__(self, pairs: Sequence[str] = (), *, on_loading: OnLoading | None = None) -> None:
+        self._pairs = list(pairs)
+        self._on_loading = on_loading
+        self._client = LanguageClient("opencoder-cli", __version__)
+        self._streams: dict[int | str, Callable[[Any], None]] = {}
+        self._tokens = itertools.count(1)
+        self._status: asyncio.Queue[Any] = asyncio.Queue()
+        handlers: dict[str, Callable[[Any], None]] = {
+            types.PROGRESS: lambda params: self._progress(params),
+            types.WINDOW_WORK_DONE_PROGRESS_CREATE: lambda params: None,
+            types.WINDOW_SHOW_MESSAGE: lambda params: None,
+            "opencoder/status": lambda params: self._status.put_nowait(params),
+        }
+        for method, handler in handlers.items():
+            self._client.feature(method)(handler)
+        self.capabilities = types.ServerCapabilities()
+
+    async def __aenter__(self) -> Self:
+        arguments = itertools.chain.from_iterable(("--set", pair) for pair in self._pairs)
+        command = ["-m", "opencoder_lsp", "lsp", *arguments]
+        await self._client.start_io(sys.executable, *command)
+        answer = await self._answered(self._client.initialize_async(self._initialize_params()))
+        self.capabilities = answer.capabilities
+        self._client.initialized(types.InitializedParams())
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if not self._client.stopped:
+            await self._client.shutdown_async(None)
+            self._client.exit(None)
+        await self._client.stop()  # type: ignore[no-untyped-call]
+
+    @staticmethod
+    def _initialize_params() -> types.InitializeParams:
+        return types.InitializeParams(
+            process_id=os.getpid(),
+            client_info=types.ClientInfo("opencoder-cli", __version__),
+            capabilities=types.ClientCapabilities(
+                general=types.GeneralClientCapabilities(
+                    position_encodings=[types.PositionEncodingKind.Utf32]
+                ),
+                window=types.WindowClientCapabilities(work_done_progress=True),
+                text_document=types.TextDocumentClientCapabilities(
+                    inline_completion=types.InlineCompletionClientCapabilities()
+                ),
+            ),
+            initialization_options={"settings": {}, "statusNotifications": True},
+        )
+
+    def _progress(self, params: types.ProgressParams) -> None:
+        if params.token in self._streams:
+            self._streams[params.token](params.value)
+        elif self._on_loading is not None:
+            message = _field(params.value, "message")
+            self._on_loading(message or "", _field(params.value, "percentage"))
+
+    async def _answered(self, request: Awaitable[_T]) -> _T:
+        try:
+            return await request
+        except JsonRpcException as error:
+            raise OpencoderError(str(error.message)) from error
+        except RuntimeError as error:  # pygls: the server process has ended
+            raise EngineError(f"the language server ended: {error}") from error
+
+    async def ready(self) -> None:
+        """Wait until the engine has loaded its model; EngineError says why it could not."""
+        while True:
+            status = await self._status.get()
+            if status.kind == "ready":
+                return
+            if status.kind == "error":
+                raise EngineError(status.message)
+
+    def open(self, path: Path, language: str, text: str) -> types.TextDocumentIdentifier:
+        """Open a document with `text`, which need not be what is on disk."""
+        uri = document_uri(path)
+        item = types.TextDocumentItem(uri, language, 1, text)
+        self._client.text_document_did_open(types.DidOpenTextDocumentParams(item))
+        return types.TextDocumentIdentifier(uri)
+
+    def close(self, document: types.TextDocumentIdentifier) -> None:
+        """Close a document."""
+        self._client.text_document_did_close(types.DidCloseTextDocumentParams(document))
+
+    async def complete(self, cursor: Cursor, on_text: OnText | None = None) -> str:
+        """
+        Return the suggestion at a place of an open document, or "" where there is none.
+
+        `on_text` gets the whole suggestion so far, again and again, while it is made.
+        """
+        token = f"complete-{next(self._tokens)}"
+        if on_text is not None:
+            self._streams[token] = lambda value: on_text(_field(value, "message") or "")
+        params = types.InlineCompletionParams(
+            text_document=types.TextDocumentIdentifier(document_uri(cursor.path)),
+            position=types.Position(cursor.line, cursor.character),
+            context=types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked),
+            work_done_token=token if on_text is not None else None,
+        )
+        request = self._client.text_document_inline_completion_async(params)
+        answer = await self._answered(request)
+        self._streams.pop(token, None)
+        items = answer.items if isinstance(answer, types.InlineCompletionList) else answer or []
+        if not items:
+            return ""
+        text = items[0].insert_text
+        return text if isinstance(text, str) else text.value
+
+    async def command(
+        self, name: str, arguments: dict[str, Any], on_text: OnText | None = None
+    ) -> dict[str, Any]:
+        """Run one of the server's commands; `on_text` gets each piece of the answer as it comes."""
+        token = f"command-{next(self._tokens)}"
+        if on_text is not None:
+            self._streams[token] = lambda value: on_text(_field(value, "text") or "")
+            arguments = {**arguments, "token": token}
+        params = types.ExecuteCommandParams(command=name, arguments=[arguments])
+        try:
+            request = self._client.workspace_execute_command_async(params)
+            answer: Any = await self._answered(request)
+            return dict(answer)
+        finally:
+            self._streams.pop(token, None)
+
+
+def _field(value: Any, name: str) -> Any:
+    """Read a field of a progress value, which pygls gives as a dict or as an object."""
+    return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
+
+
+LANGUAGES = {
+    ".c": "c",
+    ".cc": "cpp",
+    ".cpp": "cpp",
+    ".cs": "csharp",
+    ".css": "css",
+    ".go": "go",
+    ".h": "c",
+    ".hpp": "cpp",
+    ".html": "html",
+    ".java": "java",
+    ".js": "javascript",
+    ".json": "json",
+    ".jsx": "javascriptreact",
+    ".kt": "kotlin",
+    ".lua": "lua",
+    ".md": "markdown",
+    ".php": "php",
+    ".py": "python",
+    ".rb": "ruby",
+    ".rs": "rust",
+    ".sh": "shellscript",
+    ".sql": "sql",
+    ".swift": "swift",
+    ".toml": "toml",
+    ".ts": "typescript",
+    ".tsx": "typescriptreact",
+    ".yaml": "yaml",
+    ".yml": "yaml",
+}
+
+
+def document_uri(path: Path) -> str:
+    """Return the `file:` URI of a document."""
+    return path.absolute().as_uri()
+
+
+def language_of(path: Path) -> str:
+    """Return the LSP language id of a file name, as an editor would choose it."""
+    return LANGUAGES.get(path.suffix.lower(), "plaintext")
+
+
+def read_source(path: Path) -> str:
+    """Read a source file as an editor would; OpencoderError where it is not text."""
+    try:
+        return path.read_bytes().decode("utf-8")
+    except OSError as error:
+        raise OpencoderError(f"cannot read {path}: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise OpencoderError(f"{path} is not UTF-8 text") from error

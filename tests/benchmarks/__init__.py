@@ -1,0 +1,1 @@
+"""Benchmarks: `python -m tests.benchmarks` prints figures and ratios, measured in one run."""

@@ -1,0 +1,89 @@
+"""While the model loads: what is shown, who waits, and who does not."""
+
+from typing import Any
+
+from lsprotocol import types
+
+from tests.fakes.engine import FakeEngine
+from tests.protocol.conftest import StartEditor
+from tests.protocol.editor import Editor, capabilities, items_of
+
+
+async def test_a_command_waits_for_the_model_to_load(start: StartEditor, fake: FakeEngine) -> None:
+    fake.set_health(state="loading", progress=0.5)
+    editor = await start(wait=False)
+    request = editor.send_command("opencoder.chat", {"message": "Hello"})
+    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
+    fake.set_health(state="ready", progress=1.0)
+    assert (await request)["text"] == "fake answer"
+
+
+async def test_loading_is_shown_as_progress_with_percent(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    editor = await start(wait=False)
+    await editor.until(lambda: _percents(editor)[-1:] == [25])
+    fake.set_health(progress=0.75)
+    await editor.until(lambda: _percents(editor)[-1:] == [75])
+    fake.set_health(state="ready", progress=1.0)
+    await editor.until(lambda: _loading(editor)[-1]["kind"] == "end")
+
+
+async def test_without_progress_in_the_editor_none_is_sent(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    editor = await start(capabilities(work_done=False), wait=False)
+    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
+    fake.set_health(state="ready", progress=1.0)
+    await editor.ready()
+    assert editor.reports == {}
+
+
+async def test_while_the_model_loads_a_request_is_answered_at_once(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    editor = await start(wait=False)
+    editor.open("x = ")
+    assert await editor.complete(0, 4) == []
+    await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
+    fake.set_health(state="ready", progress=1.0)
+    await editor.ready()
+    assert len(await editor.complete(0, 4)) == 1
+    assert editor.messages == []
+
+
+async def test_a_request_that_the_user_makes_waits_for_the_model(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    editor = await start(wait=False)
+    editor.open("x = ")
+    request = editor.ask(0, 4, trigger=types.InlineCompletionTriggerKind.Invoked)
+    await editor.until(lambda: _percents(editor)[-1:] == [25])
+    assert not request.done()
+    fake.set_health(state="ready", progress=1.0)
+    assert len(items_of(await request)) == 1
+
+
+async def test_a_request_of_the_user_is_outdated_by_an_edit_while_the_model_loads(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    editor = await start(wait=False)
+    editor.open("x = ")
+    request = editor.ask(0, 4, trigger=types.InlineCompletionTriggerKind.Invoked)
+    editor.type(2, 0, 0, "y")
+    fake.set_health(state="ready", progress=1.0)
+    assert await request is None
+    assert fake.requests == []
+
+
+def _loading(editor: Editor) -> list[Any]:
+    return next(iter(editor.reports.values()), [])
+
+
+def _percents(editor: Editor) -> list[int]:
+    return [value["percentage"] for value in _loading(editor) if "percentage" in value]
