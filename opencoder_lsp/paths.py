@@ -3,7 +3,6 @@
 import hashlib
 import os
 import stat
-import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
@@ -24,7 +23,8 @@ def _folder(kind: str, default: Callable[[str], str]) -> Path:
 
 
 def _short_runtime(name: str) -> str:
-    return os.path.join(tempfile.gettempdir(), f"{name}-{os.getuid()}")
+    # Not the folder of TMPDIR, whose path on macOS is nearly as long as a socket's may be.
+    return f"/tmp/{name}-{os.getuid()}"
 
 
 def _user_runtime(app: str) -> str:
@@ -62,8 +62,8 @@ def runtime() -> Path:
     """
     The folder of the engine's socket and lock.
 
-    A socket path may have about 100 bytes; where the usual folder is longer, a short one in the
-    system's temporary folder stands in, named after the user and the folder that it replaces.
+    A socket path may have about 100 bytes; where the usual folder is longer, a short one in /tmp
+    stands in, named after the user and the folder that it replaces.
     """
     folder = _folder("run", _user_runtime)
     if len(os.fsencode(folder)) + 1 + _LONGEST_SOCKET_NAME <= SOCKET_PATH_LIMIT:
@@ -92,3 +92,8 @@ def private(folder: Path) -> Path:
     if stat.S_IMODE(status.st_mode) != 0o700:
         folder.chmod(0o700)
     return folder
+
+
+def lock_path(socket: Path) -> Path:
+    """Return the file that the engine of this socket holds locked for its whole life."""
+    return socket.with_name(socket.name + ".lock")

@@ -3,6 +3,8 @@
 import os
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import platformdirs
@@ -31,11 +33,14 @@ def _cuda() -> bool:
 
 
 @pytest.fixture(autouse=True)
-def _own_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def _own_home(monkeypatch: pytest.MonkeyPatch) -> Iterator[Path]:
     """Keep the user's settings, models and engine out of the tests, and the tests out of theirs."""
     for name in [name for name in os.environ if name.startswith("OPENCODER_")]:
         monkeypatch.delenv(name)
-    monkeypatch.setenv("OPENCODER_HOME", str(tmp_path / "home"))
+    # Not `tmp_path`, which is too long for a socket: the engine's would be elsewhere, and stay.
+    with tempfile.TemporaryDirectory(prefix="oc-", dir="/tmp", ignore_cleanup_errors=True) as home:
+        monkeypatch.setenv("OPENCODER_HOME", home)
+        yield Path(home)
 
 
 @pytest.fixture(scope="session")
@@ -50,11 +55,8 @@ def demo_home() -> Path:
 
 
 @pytest.fixture
-def demo_environment(
-    demo_home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> dict[str, str]:
+def demo_environment(demo_home: Path, _own_home: Path) -> dict[str, str]:
     """Environment of a process that runs the demo model, with a runtime folder of its own."""
-    home = tmp_path / "home"
-    (home / "data").mkdir(parents=True)
-    (home / "data" / "models").symlink_to(demo_home / "data" / "models")
+    (_own_home / "data").mkdir()
+    (_own_home / "data" / "models").symlink_to(demo_home / "data" / "models")
     return {**os.environ, "OPENCODER_MODEL_NAME": "demo", "OPENCODER_ENGINE_LINGER": "0"}

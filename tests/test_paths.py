@@ -20,6 +20,7 @@ def test_a_home_that_is_too_long_for_a_socket_gets_a_short_runtime_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("OPENCODER_HOME", str(tmp_path / ("x" * 90)))
+    monkeypatch.setenv("TMPDIR", "/var/folders/zz/zyxvpxvq6csfxvn_n0000000000000/T/")
     first = paths.runtime()
     assert len(os.fsencode(first)) < 50
     monkeypatch.setenv("OPENCODER_HOME", str(tmp_path / ("y" * 90)))

@@ -19,7 +19,14 @@ from rich.text import Text
 
 from opencoder_lsp.cli.loading import ready_session
 from opencoder_lsp.cli.models import pull_model
-from opencoder_lsp.cli.session import Cursor, Session, document_uri, language_of, read_source
+from opencoder_lsp.cli.session import (
+    LINE_END,
+    Cursor,
+    Session,
+    document_uri,
+    language_of,
+    read_source,
+)
 from opencoder_lsp.cli.terminal import console
 from opencoder_lsp.errors import ModelError, OpencoderError
 from opencoder_lsp.models import registry
@@ -33,6 +40,7 @@ class Hole:
     """A function of a file, and a place in it from which the rest of the line is taken away."""
 
     lines: list[str]
+    line_end: str
     first: int  # the function's first line, counted from 0
     last: int  # its last line, included
     line: int
@@ -47,7 +55,7 @@ class Hole:
         """The document with the hole in it."""
         lines = list(self.lines)
         lines[self.line] = lines[self.line][: self.character]
-        return "\n".join(lines)
+        return self.line_end.join(lines)
 
 
 def find_hole(text: str, path: Path) -> Hole:
@@ -56,7 +64,8 @@ def find_hole(text: str, path: Path) -> Hole:
 
     Raises OpencoderError where the file has no line of code to complete.
     """
-    lines = text.split("\n")
+    lines = LINE_END.split(text)
+    line_end = "\r\n" if "\r\n" in text else "\n"
     spans = _python_functions(text) if path.suffix == ".py" else []
     spans = [span for span in spans if 3 <= span[1] - span[0] <= 40] or [(0, len(lines) - 1)]
     for first, last in spans:
@@ -64,10 +73,10 @@ def find_hole(text: str, path: Path) -> Hole:
         for number in [*range(last, middle, -1), *range(middle, first, -1)]:
             match = re.match(r"\s*(?:return |[\w.]+ = |if |for )(?=\S.{4,60}$)", lines[number])
             if match:
-                return Hole(lines, first, last, number, match.end())
+                return Hole(lines, line_end, first, last, number, match.end())
     for number, line in enumerate(lines):
         if len(line.strip()) > 8:
-            return Hole(lines, 0, len(lines) - 1, number, len(line) // 2)
+            return Hole(lines, line_end, 0, len(lines) - 1, number, len(line) // 2)
     raise OpencoderError(f"{path} has no line that could be completed")
 
 

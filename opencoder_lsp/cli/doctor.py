@@ -11,6 +11,7 @@ from importlib.metadata import version
 from typing import Literal
 
 import psutil
+from rich.text import Text
 
 from opencoder_lsp import paths
 from opencoder_lsp.cli.terminal import console, print_json
@@ -18,7 +19,7 @@ from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry, store
 from opencoder_lsp.settings import Settings, from_process
 
-INSTALL_ENGINE = 'pip install "opencoder-lsp[engine]"'
+INSTALL_ENGINE = 'in the checkout of opencoder-lsp: pip install ".[engine]"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +58,7 @@ def _gpu() -> Finding:
 
 
 def _memory() -> Finding:
-    memory, cores = psutil.virtual_memory(), len(os.sched_getaffinity(0))
+    memory, cores = psutil.virtual_memory(), os.cpu_count()
     detail = f"{memory.available / 1e9:.1f} of {memory.total / 1e9:.1f} GB free, {cores} cores"
     if memory.available < 1.5e9:
         return Finding("memory", "bad", detail, "close something: the demo model needs 1.5 GB")
@@ -147,8 +148,9 @@ def run_doctor(pairs: Sequence[str], *, as_json: bool) -> int:
     else:
         style = {"ok": "green", "note": "yellow", "bad": "bold red"}
         for finding in report:
-            mark = f"[{style[finding.state]}]{finding.state:5}[/]"
-            console.print(f"{mark} [bold]{finding.what}[/]: {finding.detail}", soft_wrap=True)
+            line = Text(f"{finding.state:5} ", style=style[finding.state])
+            line.append(f"{finding.what}: ", style="bold").append(finding.detail, style="default")
+            console.print(line, soft_wrap=True)
             if finding.cure:
                 console.print(f"      → {finding.cure}", soft_wrap=True)
     return int(any(finding.state == "bad" for finding in report))

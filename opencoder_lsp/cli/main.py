@@ -45,6 +45,7 @@ def _settings(pairs: list[str] | None) -> Settings:
 @app.callback(invoke_without_command=True)
 def _default(
     context: typer.Context,
+    pairs: SetOption = None,
     version: Annotated[bool, typer.Option("--version", help="Print the version.")] = False,
     verbose: Annotated[
         bool, typer.Option("--verbose", "-v", help="Log more to standard error; never your text.")
@@ -64,7 +65,9 @@ def _default(
         print(f"opencoder-lsp {__version__}")
         raise typer.Exit
     if context.invoked_subcommand is None:
-        lsp()
+        lsp(pairs)
+    elif pairs:
+        raise SettingsError(f"write --set behind the command: {context.invoked_subcommand} --set …")
 
 
 @app.command()

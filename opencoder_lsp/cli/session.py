@@ -5,8 +5,11 @@ The commands of the terminal go this way too, so that they show exactly what an 
 """
 
 import asyncio
+import contextlib
 import itertools
+import logging
 import os
+import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -35,6 +38,45 @@ class Cursor:
     character: int
 
 
+class _Client(LanguageClient):
+    """pygls' client, which says when its server has ended and passes on what that logs."""
+
+    def __init__(self, on_exit: Callable[[int | None], None]) -> None:
+        super().__init__("opencoder-cli", __version__)
+        self._on_exit = on_exit
+
+    async def start(self, *arguments: str) -> None:
+        """Start our own server. It is not in our process group: Ctrl-C is for us to handle."""
+        await self.start_io(sys.executable, *arguments, start_new_session=True)
+        assert self._server is not None
+        assert self._server.stderr is not None
+        self._async_tasks.append(asyncio.create_task(_pass_on(self._server.stderr)))
+
+    async def server_exit(self, server: asyncio.subprocess.Process) -> None:
+        """Tell who waits for the server."""
+        self._on_exit(server.returncode)
+
+
+async def _pass_on(stream: asyncio.StreamReader) -> None:
+    """Copy the server's log to our standard error; unread, it would fill up and stop the server."""
+    while data := await stream.read(65536):
+        sys.stderr.write(data.decode("utf-8", "replace"))
+        sys.stderr.flush()
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """A status of our own: the server's process has ended."""
+
+    code: int | None
+    kind: str = "error"
+
+    @property
+    def message(self) -> str:
+        """What to tell the user."""
+        return f"the language server ended with exit code {self.code}"
+
+
 class Session:
     """
     The language server as a child process, initialized, for the length of an `async with` block.
@@ -43,9 +85,12 @@ class Session:
     """
 
     def __init__(self, pairs: Sequence[str] = (), *, on_loading: OnLoading | None = None) -> None:
+        # A client's pygls logs a traceback for an answer that comes after Ctrl-C. What matters of
+        # the server's errors is raised by our methods.
+        logging.getLogger("pygls").setLevel(logging.CRITICAL)
         self._pairs = list(pairs)
         self._on_loading = on_loading
-        self._client = LanguageClient("opencoder-cli", __version__)
+        self._client = _Client(lambda code: self._status.put_nowait(_Ended(code)))
         self._streams: dict[int | str, Callable[[Any], None]] = {}
         self._tokens = itertools.count(1)
         self._status: asyncio.Queue[Any] = asyncio.Queue()
@@ -62,7 +107,7 @@ class Session:
     async def __aenter__(self) -> Self:
         arguments = itertools.chain.from_iterable(("--set", pair) for pair in self._pairs)
         command = ["-m", "opencoder_lsp", "lsp", *arguments]
-        await self._client.start_io(sys.executable, *command)
+        await self._client.start(*command)
         answer = await self._answered(self._client.initialize_async(self._initialize_params()))
         self.capabilities = answer.capabilities
         self._client.initialized(types.InitializedParams())
@@ -74,9 +119,11 @@ class Session:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        if not self._client.stopped:
-            await self._client.shutdown_async(None)
-            self._client.exit(None)
+        # The server may have ended, or end, by itself: RuntimeError is pygls' word for it.
+        with contextlib.suppress(RuntimeError, ConnectionError):
+            if not self._client.stopped:
+                await self._client.shutdown_async(None)
+                self._client.exit(None)
         await self._client.stop()  # type: ignore[no-untyped-call]
 
     @staticmethod
@@ -177,6 +224,8 @@ def _field(value: Any, name: str) -> Any:
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
 
 
+# The line ends of LSP.
+LINE_END = re.compile(r"\r\n|\n|\r")
 LANGUAGES = {
     ".c": "c",
     ".cc": "cpp",

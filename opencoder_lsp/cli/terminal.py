@@ -15,8 +15,9 @@ from rich.progress import (
     TimeElapsedColumn,
 )
 
-console = Console(highlight=False)
-errors = Console(stderr=True, highlight=False)
+# No markup: what is printed may hold brackets of the user's or of a command line.
+console = Console(highlight=False, markup=False)
+errors = Console(stderr=True, highlight=False, markup=False)
 
 
 class StageBars:

@@ -1,5 +1,6 @@
 """`python -m tests.benchmarks [front|decode …]`: all of them without an argument."""
 
+import os
 import subprocess
 import sys
 
@@ -15,7 +16,7 @@ def main(names: list[str]) -> None:
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     if not (MODEL_HOME / "data" / "models" / "demo").exists():
         command = [sys.executable, "-m", "opencoder_lsp", "models", "pull", "demo"]
-        subprocess.run(command, env={"OPENCODER_HOME": str(MODEL_HOME)}, check=True)
+        subprocess.run(command, env={**os.environ, "OPENCODER_HOME": str(MODEL_HOME)}, check=True)
     for name in names or BENCHMARKS:
         BENCHMARKS[name](MODEL_HOME)
 

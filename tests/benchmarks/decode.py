@@ -67,7 +67,7 @@ async def _ours(settings: Settings) -> tuple[float, float]:
 def run(home: Path) -> None:
     """Print both engines' figures and their ratios."""
     os.environ["OPENCODER_HOME"] = str(home)
-    threads = len(os.sched_getaffinity(0))
+    threads = os.cpu_count()
     folder = home / "data" / "models" / "demo"
     arguments = [str(number) for number in (threads, TOKENS, PREFILL, ROUNDS)]
     command = [sys.executable, "-c", PEER, str(folder), *arguments]

@@ -4,6 +4,7 @@ import asyncio
 import json
 import os
 import shutil
+import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ import pytest
 
 from opencoder_lsp import __version__
 from opencoder_lsp.prompt.tokenizer import Tokenizer
+from tests.fakes.checkpoints import make_checkpoint
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
 
@@ -47,6 +49,9 @@ def test_the_version_is_printed() -> None:
         (["engine", "status", "--set", "engine.colour=red"], "unknown setting 'engine.colour'"),
         (["complete", "x.py"], "a place is FILE:LINE:COL, counted from 1"),
         (["complete", "x.py:0:1"], "a place is FILE:LINE:COL, counted from 1"),
+        (["complete", "x.py:2:00"], "a place is FILE:LINE:COL, counted from 1"),
+        (["complete", "x.py:1:1", "--set", "engine.x=1"], "unknown setting 'engine.x'"),
+        (["chat", "hello", "--set", "engine.x=1"], "unknown setting 'engine.x'"),
         (["models", "pul"], "No such command"),
     ],
 )
@@ -149,20 +154,68 @@ def test_chat_streams_an_answer_of_the_demo_model(demo_environment: dict[str, st
     assert "Paris" in done.stdout
 
 
+def test_verify_names_a_file_with_a_flipped_bit_and_ends_with_1(tmp_path: Path) -> None:
+    model = make_checkpoint(tmp_path / "model")
+    assert "files are as they were pulled" in command("models", "verify", str(model)).stdout
+    file = sorted(model.glob("*.safetensors"))[1]
+    data = bytearray(file.read_bytes())
+    data[-100] ^= 1
+    file.write_bytes(data)
+    assert file.name in command("models", "verify", str(model), code=1).stderr
+
+
+def test_brackets_in_what_is_printed_stay_as_they_are() -> None:
+    text = command("doctor", "--set", "model.name=no[such/model]", code=1).stdout
+    assert "no[such/model]" in text
+
+
+async def chat(fake: FakeEngine, model: Path, *arguments: str, stdin: bytes = b"") -> str:
+    """Run `chat` on a fake engine and return what it prints."""
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-m", "opencoder_lsp", "chat", *arguments),
+        *("--set", f"engine.url={fake.url}", "--set", f"model.name={model}"),
+        stdin=asyncio.subprocess.PIPE,
+        stdout=asyncio.subprocess.PIPE,
+    )
+    output, _ = await process.communicate(stdin)
+    assert process.returncode == 0
+    return output.decode()
+
+
+async def test_chat_prints_json_and_reads_its_message_from_standard_input(tmp_path: Path) -> None:
+    model = make_tokenizer_folder(tmp_path / "model")
+    async with FakeEngine(tmp_path / "engine.sock") as fake:
+        fake.answer("Fine.")
+        answer = json.loads(await chat(fake, model, "--json", "-", stdin=b"How are you?"))
+        assert (answer["text"], answer["finishReason"]) == ("Fine.", "stop")
+        assert "How are you?" in Tokenizer.load(model).decode(fake.requests[0]["prompt"])
+
+
+async def test_ctrl_c_in_an_answer_ends_with_130_and_frees_the_engine(tmp_path: Path) -> None:
+    model = make_tokenizer_folder(tmp_path / "model")
+    async with FakeEngine(tmp_path / "engine.sock") as fake:
+        fake.pause_after(1)
+        process = await asyncio.create_subprocess_exec(
+            *(sys.executable, "-m", "opencoder_lsp", "chat", "hello"),
+            *("--set", f"engine.url={fake.url}", "--set", f"model.name={model}"),
+            stdin=asyncio.subprocess.DEVNULL,
+            stderr=asyncio.subprocess.PIPE,
+        )
+        await fake.paused()
+        process.send_signal(signal.SIGINT)
+        _, said = await process.communicate()
+        assert process.returncode == 130
+        assert b"Traceback" not in said
+        await fake.cancelled()
+
+
 async def test_a_conversation_sends_what_was_said_before(tmp_path: Path) -> None:
     model = make_tokenizer_folder(tmp_path / "model")
     async with FakeEngine(tmp_path / "engine.sock") as fake:
         fake.answer("Hello Zoe.")
         fake.answer("Zoe.")
-        process = await asyncio.create_subprocess_exec(
-            *(sys.executable, "-m", "opencoder_lsp", "chat"),
-            *("--set", f"engine.url={fake.url}", "--set", f"model.name={model}"),
-            stdin=asyncio.subprocess.PIPE,
-            stdout=asyncio.subprocess.PIPE,
-        )
-        output, _ = await process.communicate(b"My name is Zoe.\nWhat is my name?\n\n")
-        assert process.returncode == 0
-        assert output.decode().count("Zoe.") == 2
+        spoken = b"My name is Zoe.\nWhat is my name?\n\n"
+        assert (await chat(fake, model, stdin=spoken)).count("Zoe.") == 2
         first, second = (Tokenizer.load(model).decode(body["prompt"]) for body in fake.requests)
         assert "What is my name?" not in first
         assert second.index("My name is Zoe.") < second.index("Hello Zoe.")
@@ -178,3 +231,9 @@ def test_the_demo_shows_a_completion_an_explanation_and_timings(
     assert "explanation of textwrap.py" in text
     assert "ms to the first token" in text
     assert "nothing to suggest" not in text
+
+
+def test_settings_stand_behind_the_command_or_are_for_the_language_server() -> None:
+    says = command("--set", "engine.threads=1", "models", "list", code=2).stderr
+    assert "write --set behind the command" in says
+    assert "unknown setting 'x'" in command("--set", "x=1", code=2).stderr

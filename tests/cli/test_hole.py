@@ -43,6 +43,13 @@ def test_a_file_that_does_not_parse_gets_a_hole_too(source: str) -> None:
     assert find_hole(source, Path("broken.py")).taken
 
 
+def test_a_file_with_crlf_keeps_its_line_ends() -> None:
+    source = SOURCE.replace("\n", "\r\n")
+    hole = find_hole(source, Path("size.py"))
+    assert hole.taken == "number // 1024"
+    assert hole.text() == source.replace("number // 1024", "")
+
+
 @pytest.mark.parametrize("source", ["", "\n\n", "x\n"])
 def test_a_file_with_nothing_to_complete_is_an_error_that_names_it(source: str) -> None:
     with pytest.raises(OpencoderError, match=r"x\.py has no line"):
