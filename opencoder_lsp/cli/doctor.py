@@ -17,9 +17,8 @@ from opencoder_lsp import paths
 from opencoder_lsp.cli.terminal import console, print_json
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry, store
+from opencoder_lsp.models.conversion import INSTALL_ENGINE
 from opencoder_lsp.settings import Settings, from_process
-
-INSTALL_ENGINE = 'in the checkout of opencoder-lsp: pip install ".[engine]"'
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,6 +6,7 @@ from dataclasses import asdict
 
 from opencoder_lsp.cli.terminal import console, print_json
 from opencoder_lsp.client.engine import EngineClient, Health
+from opencoder_lsp.client.http import without_password
 from opencoder_lsp.client.launcher import (
     EngineProcess,
     running_engine,
@@ -44,7 +45,7 @@ def show_status(settings: Settings, *, as_json: bool) -> int:
     Raises ModelError where there is no model whose engine it could be.
     """
     try:
-        url = _url(settings)
+        url = without_password(_url(settings))
     except ModelError:
         if not as_json:
             _say_others(running_engines().values())
@@ -77,7 +78,7 @@ def stop(settings: Settings, everything: bool = False) -> int:
     if everything:
         engines = list(running_engines().values())
     elif settings.engine.url:
-        _say(f"the engine at {settings.engine.url} is not ours to stop")
+        _say(f"the engine at {without_password(settings.engine.url)} is not ours to stop")
         return 1
     else:
         engine = running_engine(socket_path(registry.resolve(settings)))

@@ -180,11 +180,16 @@ def engine_status(pairs: SetOption = None, json: JsonOption = False) -> None:
 
 
 @engine_app.command("stop")
-def engine_stop(pairs: SetOption = None) -> None:
+def engine_stop(
+    pairs: SetOption = None,
+    everything: Annotated[
+        bool, typer.Option("--all", help="Also engines of other models and versions.")
+    ] = False,
+) -> None:
     """End the engine; editors start it again when they next need it."""
     from opencoder_lsp.cli.engine import stop
 
-    raise typer.Exit(stop(_settings(pairs)))
+    raise typer.Exit(stop(_settings(pairs), everything))
 
 
 def main(run: Callable[[], None] = app) -> None:

@@ -13,6 +13,7 @@ from pathlib import Path
 
 from opencoder_lsp import paths
 from opencoder_lsp.errors import EngineUnavailableError
+from opencoder_lsp.models.conversion import INSTALL_ENGINE
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.settings import Settings, descriptions
 
@@ -30,8 +31,8 @@ def engine_command(settings: Settings, model: Model, socket: Path) -> list[str]:
     """
     if importlib.util.find_spec("torch") is None:
         raise EngineUnavailableError(
-            "the engine is not installed; run: pip install 'opencoder-lsp[engine]', or set "
-            "engine.url to an engine elsewhere"
+            f"the engine is not installed; {INSTALL_ENGINE}; or set engine.url to an engine "
+            "elsewhere"
         )
     command = [sys.executable, "-m", "opencoder_lsp.engine"]
     command += ["--model", str(model.folder), "--socket", str(socket)]

@@ -15,14 +15,27 @@ from opencoder_lsp.client.crashes import CRASHES, Crashes
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import without_password
 from opencoder_lsp.client.lease import Lease
-from opencoder_lsp.client.process import EngineProcess, running_engine, socket_path, stop_engine
+from opencoder_lsp.client.process import (
+    EngineProcess,
+    running_engine,
+    running_engines,
+    socket_path,
+    stop_engine,
+)
 from opencoder_lsp.client.starter import CrashedError, Patience, Starter
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
 from opencoder_lsp.models import registry
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.settings import Settings, env_name
 
-__all__ = ["EngineProcess", "Launcher", "running_engine", "socket_path", "stop_engine"]
+__all__ = [
+    "EngineProcess",
+    "Launcher",
+    "running_engine",
+    "running_engines",
+    "socket_path",
+    "stop_engine",
+]
 
 OnHealth = Callable[[Health], None]
 Command = Callable[[Settings, Model, Path], list[str]]

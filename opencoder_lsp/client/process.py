@@ -52,11 +52,6 @@ def socket_path(model: Model) -> Path:
     return paths.private(paths.runtime()) / f"engine-{digest}.sock"
 
 
-def lock_path(socket: Path) -> Path:
-    """Return the file that the engine of this socket holds locked."""
-    return socket.with_name(socket.name + ".lock")
-
-
 def running_engine(socket: Path) -> EngineProcess | None:
     """
     Return the process that owns this socket; None where there is none.
@@ -64,13 +59,28 @@ def running_engine(socket: Path) -> EngineProcess | None:
     None, too, in the instant in which it has the lock and has not yet written who it is.
     """
     try:
-        file = lock_path(socket).open(encoding="utf-8", errors="replace")
+        file = paths.lock_path(socket).open(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
     with file:
         if _is_free(file.fileno()):
             return None
         return _identify(file.read(65536), socket)
+
+
+def running_engines() -> dict[Path, EngineProcess]:
+    """
+    Return this user's engines of all models and versions, by socket, the oldest first.
+
+    Engines whose `--socket` lies elsewhere than in our runtime folder are not seen. Raises
+    OpencoderError where that folder is not this user's alone, whose files then mean nothing.
+    """
+    found = dict[Path, EngineProcess]()
+    for file in paths.private(paths.runtime()).glob(paths.lock_path(Path("*")).name):
+        socket = file.with_suffix("")
+        if engine := running_engine(socket):
+            found[socket] = engine
+    return dict(sorted(found.items(), key=lambda item: item[1].started))
 
 
 def _is_free(file: int) -> bool:

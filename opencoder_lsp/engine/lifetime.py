@@ -32,11 +32,6 @@ class AlreadyRunningError(OpencoderError):
     """Another engine holds the lock of this socket."""
 
 
-def lock_path(path: Path) -> Path:
-    """Return the lock file of a socket."""
-    return path.with_name(path.name + ".lock")
-
-
 @contextlib.contextmanager
 def lock(path: Path, info: dict[str, Any]) -> Iterator[None]:
     """
@@ -45,7 +40,7 @@ def lock(path: Path, info: dict[str, Any]) -> Iterator[None]:
     Raises AlreadyRunningError at once where another process holds it. The file stays behind:
     removing it would let two processes hold two files of one name.
     """
-    descriptor = os.open(lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    descriptor = os.open(paths.lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -4,11 +4,15 @@ import asyncio
 import contextlib
 import functools
 import logging
+import os
 import signal
 import socket
+import struct
+import sys
 from collections.abc import Iterator
 
 import uvicorn
+from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from opencoder_lsp.engine.app import App
 from opencoder_lsp.engine.core import Engine
@@ -29,6 +33,42 @@ class _Server(uvicorn.Server):
         yield
 
 
+class _Protocol(H11Protocol):
+    """HTTP that hangs up on other users before it reads a byte of theirs."""
+
+    def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
+        """Take the connection, or close it where its other end is not this user's."""
+        super().connection_made(transport)
+        try:
+            uid = peer_uid(transport.get_extra_info("socket"))
+        except OSError as error:  # macOS does not know any more who has left already
+            log.warning("closed a connection of an unknown user: %s", error.strerror)
+            transport.abort()
+            return
+        if uid != os.geteuid():
+            log.warning("closed a connection of another user (uid %d)", uid)
+            transport.abort()
+
+
+def peer_uid(connection: socket.socket) -> int:
+    """
+    Return the effective user id that the other end of a Unix socket had when it connected.
+
+    Raises OSError. Linux: `struct ucred`, unix(7); macOS: `struct xucred`, sys/ucred.h.
+    """
+    if sys.platform == "darwin":
+        sol_local, local_peercred = 0, 1  # sys/un.h
+        xucred = "IIh16I"  # version, uid, number of groups, groups
+        record = connection.getsockopt(sol_local, local_peercred, struct.calcsize(xucred))
+        uid = struct.unpack_from("II", record)[1]
+    else:
+        ucred = "iII"  # pid, uid, gid
+        size = struct.calcsize(ucred)
+        record = connection.getsockopt(socket.SOL_SOCKET, socket.SO_PEERCRED, size)
+        uid = struct.unpack(ucred, record)[1]
+    return int(uid)
+
+
 @contextlib.contextmanager
 def _signals(loop: asyncio.AbstractEventLoop, lifetime: Lifetime) -> Iterator[None]:
     """Let signals drain, also one that `__main__` has held back until now."""
@@ -40,6 +80,23 @@ def _signals(loop: asyncio.AbstractEventLoop, lifetime: Lifetime) -> Iterator[No
     finally:
         for number in SIGNALS:
             loop.remove_signal_handler(number)
+
+
+def _server(app: App) -> _Server:
+    return _Server(
+        uvicorn.Config(
+            app.starlette(),
+            http=_Protocol,
+            lifespan="off",
+            ws="none",
+            log_config=None,
+            access_log=False,
+            server_header=False,
+            proxy_headers=False,
+            timeout_keep_alive=75,
+            timeout_graceful_shutdown=_CLOSE_SECONDS,
+        )
+    )
 
 
 async def serve(
@@ -60,19 +117,7 @@ async def serve(
     loop = asyncio.get_running_loop()
     lifetime = Lifetime(linger, first)
     app = App(engine, status, lifetime)
-    server = _Server(
-        uvicorn.Config(
-            app.starlette(),
-            lifespan="off",
-            ws="none",
-            log_config=None,
-            access_log=False,
-            server_header=False,
-            proxy_headers=False,
-            timeout_keep_alive=75,
-            timeout_graceful_shutdown=_CLOSE_SECONDS,
-        )
-    )
+    server = _server(app)
     engine.on_lost = functools.partial(loop.call_soon_threadsafe, lifetime.drain)
     with _signals(loop, lifetime):
         engine.start()

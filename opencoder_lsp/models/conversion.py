@@ -5,7 +5,6 @@ import json
 import logging
 import os
 import signal
-import subprocess
 import sys
 import tempfile
 from collections.abc import Mapping
@@ -13,9 +12,13 @@ from pathlib import Path
 from typing import IO, Literal
 
 from opencoder_lsp.errors import ModelError
+from opencoder_lsp.models.command import running
 from opencoder_lsp.models.manifest import ProgressCallback
 
 log = logging.getLogger(__name__)
+
+# Not by its name: nobody owns that in the package index as long as nothing is published there.
+INSTALL_ENGINE = 'run in the checkout of opencoder-lsp: pip install ".[engine]"'
 
 Kind = Literal["gguf", "gguf-tokenizer", "checkpoint"]
 _NEEDED = ("torch", "transformers", "accelerate", "safetensors", "gguf")
@@ -26,8 +29,7 @@ def require_engine_extra(what: str) -> None:
     missing = [name for name in _NEEDED if importlib.util.find_spec(name) is None]
     if missing:
         raise ModelError(
-            f"{what} must be converted, which needs {', '.join(missing)}; run: "
-            'pip install "opencoder-lsp[engine]"'
+            f"{what} must be converted, which needs {', '.join(missing)}; {INSTALL_ENGINE}"
         )
 
 
@@ -41,29 +43,17 @@ def run(kind: Kind, source: Path, target: Path, progress: ProgressCallback) -> N
     command = [sys.executable, "-m", "opencoder_lsp.engine.convert", kind, str(source), str(target)]
     # Whatever the libraries say goes to a file: a full pipe would stop the process.
     with tempfile.TemporaryFile() as noise:
-        process = subprocess.Popen(
-            command,
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=noise,
-            env=_environment(),
-        )
-        try:
+        with running(command, stderr=noise, env=_environment()) as process:
             assert process.stdout is not None
             error = _follow(process.stdout, progress)
             code = process.wait()
-        finally:
-            process.kill()
-            process.wait()
-            if process.stdout:
-                process.stdout.close()
         if code or error:
             raise ModelError(
                 f"the conversion of {source.name} failed: {error or _cause(code, noise)}"
             )
 
 
-def _follow(lines: IO[bytes], progress: ProgressCallback) -> str:
+def _follow(lines: IO[str], progress: ProgressCallback) -> str:
     error = ""
     for line in lines:
         try:

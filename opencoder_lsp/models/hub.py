@@ -173,28 +173,16 @@ def _stream(
     at: tuple[int, int],
 ) -> None:
     """Append to `part` until it has the size of `file`; raises one of `_errors`."""
-    from huggingface_hub import get_session, hf_hub_url
-    from huggingface_hub.utils import (  # type: ignore[attr-defined]
-        build_hf_headers,
-        hf_raise_for_status,
-    )
+    from huggingface_hub import get_session
+    from huggingface_hub.utils import hf_raise_for_status  # type: ignore[attr-defined]
 
     have = _have_part(part)
     if have > file.size:
         part.unlink()
         have = 0
-    url = hf_hub_url(
-        repository.hub_id,
-        file.name,
-        revision=repository.revision,
-        endpoint=repository.endpoint,
-    )
-    # Compressed bytes could not be continued by their offset.
-    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
-    if have:
-        headers["Range"] = f"bytes={have}-"
     if have == file.size and have:
         return
+    url, headers = _request(repository, file, have)
     session: Any = get_session()
     with session.stream("GET", url, headers=headers, timeout=_TIMEOUT) as response:
         if response.status_code >= 400:
@@ -209,6 +197,21 @@ def _stream(
                 progress("downloading", at[0] + min(have, file.size), at[1])
     if have != file.size:
         raise OSError(f"{have} bytes came instead of {file.size}")
+
+
+def _request(repository: Repository, file: RemoteFile, have: int) -> tuple[str, dict[str, str]]:
+    """Return URL and headers that ask for what follows the first `have` bytes of a file."""
+    from huggingface_hub import hf_hub_url
+    from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
+
+    url = hf_hub_url(
+        repository.hub_id, file.name, revision=repository.revision, endpoint=repository.endpoint
+    )
+    # Compressed bytes could not be continued by their offset.
+    headers = build_hf_headers() | {"Accept-Encoding": "identity"}
+    if have:
+        headers["Range"] = f"bytes={have}-"
+    return url, headers
 
 
 def _intact(file: RemoteFile, path: Path, progress: ProgressCallback, at: tuple[int, int]) -> bool:

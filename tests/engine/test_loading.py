@@ -32,7 +32,9 @@ RETURN = 267  # any id that is no stop id
 
 
 def load(folder: Path, *settings: str, report: Callable[[float], None] | None = None) -> Loaded:
-    return loading.load(folder, Settings.load(cli=settings), report or (lambda _: None))
+    """Load on the CPU, whatever the machine has; tests/engine/test_gpu.py is for the rest."""
+    chosen = Settings.load(cli=["engine.device=cpu", *settings])
+    return loading.load(folder, chosen, report or (lambda _: None))
 
 
 @pytest.fixture(scope="module")

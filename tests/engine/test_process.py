@@ -1,10 +1,12 @@
 """The engine as a process: exit codes, signals, and a real (tiny) model over its socket."""
 
 import asyncio
+import contextlib
 import json
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import AsyncIterator, Callable, Iterator
@@ -14,8 +16,9 @@ from typing import Any
 import aiohttp
 import pytest
 
-from opencoder_lsp.engine.lifetime import lock_path
-from tests.engine.conftest import events
+from opencoder_lsp.engine import server
+from opencoder_lsp.paths import lock_path
+from tests.engine.conftest import Serve, events
 from tests.fakes.checkpoints import END_OF_TURN, make_checkpoint, make_scripted
 
 WAIT = 60.0  # seconds; torch takes several to import on a busy machine
@@ -180,6 +183,79 @@ async def test_a_folder_that_others_can_enter_is_refused(start: Start, socket_pa
     assert await finished(process) == 1
     assert process.stderr is not None
     assert "chmod 700" in process.stderr.read()
+
+
+NOBODY = 65534
+AS_NOBODY = """
+import os, socket, sys
+os.setgroups([])
+os.setgid(65534)
+os.setuid(65534)
+with socket.socket(socket.AF_UNIX) as client:
+    client.connect(sys.argv[1])
+    try:
+        client.sendall(b"GET /health HTTP/1.0\\r\\n\\r\\n")
+        print(client.recv(100))
+    except (BrokenPipeError, ConnectionResetError):
+        print(b"")
+"""
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
+async def test_another_user_is_not_answered_even_where_modes_let_him_in(
+    start: Start, session: aiohttp.ClientSession, socket_path: Path
+) -> None:
+    process = start()
+    await wait_for_socket(process)
+    for path, mode in (socket_path.parent, 0o755), (socket_path, 0o666):
+        os.chmod(path, mode)
+    command = [sys.executable, "-c", AS_NOBODY, str(socket_path)]
+    asked = await asyncio.to_thread(
+        subprocess.run, command, capture_output=True, text=True, timeout=WAIT
+    )
+    assert asked.stdout == "b''\n", asked
+    async with session.get("/health") as response:
+        assert response.status == 200
+    process.send_signal(signal.SIGTERM)
+    await finished(process)
+    assert process.stderr is not None
+    assert f"closed a connection of another user (uid {NOBODY})" in process.stderr.read()
+
+
+def someone_else(connection: socket.socket) -> int:
+    return os.geteuid() + 1
+
+
+def someone_gone(connection: socket.socket) -> int:
+    raise OSError("not connected")
+
+
+@pytest.mark.parametrize("peer", [someone_else, someone_gone])
+async def test_a_connection_that_is_not_this_users_is_closed_before_a_byte_is_read(
+    served: Serve,
+    socket_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    peer: Callable[[socket.socket], int],
+) -> None:
+    read: list[bytes] = []
+    async with served() as engine:
+        monkeypatch.setattr(server, "peer_uid", peer)
+        monkeypatch.setattr(server._Protocol, "data_received", lambda _, data: read.append(data))
+        with socket.socket(socket.AF_UNIX) as client:
+            client.connect(str(socket_path))  # the event loop of the engine is ours: it waits
+            client.sendall(b"GET /health HTTP/1.0\r\n\r\n")
+            client.setblocking(False)
+            with contextlib.suppress(ConnectionResetError):
+                async with asyncio.timeout(WAIT):
+                    assert await asyncio.get_running_loop().sock_recv(client, 100) == b""
+        assert read == []
+        assert engine.engine.unfinished == 0
+
+
+def test_the_peer_of_a_socket_is_who_connected() -> None:
+    ours, theirs = socket.socketpair(socket.AF_UNIX)
+    with ours, theirs:
+        assert server.peer_uid(ours) == os.geteuid()
 
 
 async def test_the_log_has_counts_and_no_text(start: Start, session: aiohttp.ClientSession) -> None:

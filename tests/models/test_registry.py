@@ -1,9 +1,9 @@
 """Which model the settings mean, without torch."""
 
+import re
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 
 import pytest
 
@@ -41,14 +41,31 @@ def put(
     return folder
 
 
+def install_torch(version: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let a torch of this version be the one that is installed, or none."""
+    site = tmp_path / "site"
+    site.mkdir()
+    if version:
+        info = site / f"torch-{version}.dist-info"
+        info.mkdir()
+        (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: torch\nVersion: {version}\n")
+    monkeypatch.setattr(sys, "path", [str(site)])
+
+
 @pytest.fixture
-def gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+def cuda_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A torch that can use NVIDIA's GPUs."""
+    install_torch("2.13.0+cu130", tmp_path, monkeypatch)
+
+
+@pytest.fixture
+def gpus(cuda_torch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """GPUs that hold any model."""
     monkeypatch.setattr(registry, "gpu_memory", lambda: ENOUGH)
 
 
 @pytest.fixture
-def no_gpus(monkeypatch: pytest.MonkeyPatch) -> None:
+def no_gpus(cuda_torch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """No GPU."""
     monkeypatch.setattr(registry, "gpu_memory", lambda: 0)
 
@@ -96,6 +113,35 @@ def test_auto_takes_opencoderplus_where_the_gpus_hold_it(home: Path) -> None:
     assert "GPUs can hold it" in registry.explain_choice(settings())
 
 
+@pytest.mark.parametrize(
+    ("version", "why"),
+    [
+        ("2.13.0+cpu", r"torch 2\.13\.0\+cpu is a build without CUDA"),
+        ("2.5.1+cpu.cxx11.abi", "torch .* is a build without CUDA"),
+        ("2.13.0+rocm6.4", "torch .* is a build without CUDA"),
+        (None, "torch is not installed"),
+        ("2.13.0", ""),
+        ("2.13.0+cu130", ""),
+        ("2.6.0a0+df5bbc09d1.nv24.12", ""),
+    ],
+)
+def test_auto_does_not_count_gpus_that_torch_cannot_use(
+    home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, why: str
+) -> None:
+    put(home, "opencoderplus")
+    monkeypatch.setattr(registry, "gpu_memory", lambda: ENOUGH)
+    install_torch(version, tmp_path, monkeypatch)
+    if not why:
+        assert registry.resolve(settings()).name == "opencoderplus"
+        return
+    with pytest.raises(ModelError, match=f"OpenCoderPlus does not run here: {why}"):
+        registry.resolve(settings())
+    put(home, "demo")
+    assert registry.resolve(settings()).name == "demo"
+    assert re.search(why, registry.explain_choice(settings()))
+
+
+@pytest.mark.usefixtures("cuda_torch")
 @pytest.mark.parametrize(
     ("memory", "name"), [(33_100_000_000, "opencoderplus"), (32 * 10**9, "demo")]
 )
@@ -186,68 +232,6 @@ def test_a_damaged_model_is_named_with_the_cure(home: Path) -> None:
     (put(home, "demo") / "config.json").write_text("longer")
     with pytest.raises(ModelError, match=r"config\.json has 6 bytes.*models pull demo"):
         registry.resolve(settings("model.name=demo"))
-
-
-class FakeNvml:
-    """Stands in for pynvml with GPUs of 10, 20 and 30 bytes."""
-
-    NVMLError = RuntimeError
-
-    def __init__(self) -> None:
-        self.open = 0
-
-    def nvmlInit(self) -> None:
-        self.open += 1
-
-    def nvmlShutdown(self) -> None:
-        self.open -= 1
-
-    def nvmlDeviceGetCount(self) -> int:
-        return 3
-
-    def nvmlDeviceGetHandleByIndex(self, index: int) -> int:
-        return index
-
-    def nvmlDeviceGetUUID(self, handle: int) -> str:
-        return f"GPU-{'abc'[handle]}000"
-
-    def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(total=10 * (handle + 1), free=0)
-
-
-@pytest.mark.parametrize(
-    ("visible", "memory"),
-    [
-        (None, 60),
-        ("", 0),
-        ("-1", 0),
-        ("2", 30),
-        ("0,1", 30),
-        ("0,7,1", 10),
-        ("GPU-b", 20),
-        ("GPU-c000, GPU-a000", 40),
-        ("GPU-", 0),
-    ],
-)
-def test_gpu_memory_is_that_of_the_visible_gpus(
-    monkeypatch: pytest.MonkeyPatch, visible: str | None, memory: int
-) -> None:
-    fake = FakeNvml()
-    monkeypatch.setitem(sys.modules, "pynvml", fake)
-    monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
-    if visible is not None:
-        monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert registry.gpu_memory() == memory
-    assert fake.open == 0
-
-
-def test_a_machine_without_nvidia_driver_has_no_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
-    class NoDriver(FakeNvml):
-        def nvmlInit(self) -> None:
-            raise RuntimeError("driver not loaded")
-
-    monkeypatch.setitem(sys.modules, "pynvml", NoDriver())
-    assert registry.gpu_memory() == 0
 
 
 def test_resolving_a_model_imports_nothing_heavy() -> None:

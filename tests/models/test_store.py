@@ -181,7 +181,7 @@ def test_without_the_engine_extra_nothing_large_is_fetched_that_needs_it(
     write_model(source, pickled=True)
     hub.files = contents(source)
     monkeypatch.setattr(conversion, "_NEEDED", ("torch_that_is_not_here",))
-    cure = r'torch_that_is_not_here; run: pip install "opencoder-lsp\[engine\]"'
+    cure = r'torch_that_is_not_here; run in the checkout .*: pip install "\.\[engine\]"'
     for name in (ID, "demo"):
         with pytest.raises(ModelError, match=cure):
             store.pull(name, progress=progress)
