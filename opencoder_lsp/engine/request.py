@@ -24,6 +24,19 @@ class Params:
     top_p: float = 1.0
     top_k: int = 0  # 0 is off
     seed: int | None = None
+    presence_penalty: float = 0.0  # taken off the logit of each token that the output has
+    frequency_penalty: float = 0.0  # taken off once for each time that it has it
+    logit_bias: tuple[tuple[int, float], ...] = ()  # token ids, and what their logits gain
+
+    @property
+    def adjusts_logits(self) -> bool:
+        """Whether tokens are chosen from other logits than the model's own."""
+        return bool(self.presence_penalty or self.frequency_penalty or self.logit_bias)
+
+    @property
+    def plain_greedy(self) -> bool:
+        """Whether each token is the model's likeliest, and nothing but that token is asked for."""
+        return self.temperature == 0 and not self.adjusts_logits
 
 
 Reason = Literal["stop", "length", "cancelled"]
@@ -74,6 +87,7 @@ class Request:
     cached: int | None = None
     cancelled: bool = False
     generator: Any = None  # the runner's, for sampling
+    adjustment: Any = None  # the runner's, for penalties and biases
     submitted: float = field(default_factory=time.monotonic)
     first_token: float | None = None
 

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from opencoder_lsp.engine.healing import Allowed, PrefixIndex
-from opencoder_lsp.engine.request import Request
+from opencoder_lsp.engine.request import Params, Request
 from opencoder_lsp.engine.step import Work
 
 NOT_FINITE = -1  # in place of a token, where the logits hold NaN or infinity
@@ -31,12 +31,16 @@ class Sampler:
         logits = logits.float()
         finite = torch.isfinite(logits).all(dim=-1)
         for row, work in enumerate(works):
+            if work.request.params.adjusts_logits:
+                self._adjustment(work.request, logits.shape[-1]).apply(logits[row])
             if work.allowed is not None:
                 logits[row] = self._mask(logits[row], work.allowed)
         tokens = logits.argmax(dim=-1)
         for row, work in enumerate(works):
             if work.request.params.temperature > 0:
                 tokens[row] = self._draw(logits[row], work.request)
+            if work.request.adjustment is not None:
+                work.request.adjustment.count(tokens[row : row + 1])
         chosen: list[int] = torch.where(finite, tokens, NOT_FINITE).tolist()
         return chosen
 
@@ -50,6 +54,12 @@ class Sampler:
         ):
             masked[ids] = logits[ids]
         return masked
+
+    def _adjustment(self, request: Request, size: int) -> "Adjustment":
+        if request.adjustment is None:
+            request.adjustment = Adjustment(request.params, size, self._device)
+        adjustment: Adjustment = request.adjustment
+        return adjustment
 
     def _draw(self, logits: Tensor, request: Request) -> Tensor:
         params = request.params
@@ -68,6 +78,40 @@ class Sampler:
                 request.generator.manual_seed(request.params.seed)
         generator: torch.Generator = request.generator
         return generator
+
+
+class Adjustment:
+    """
+    What one request's penalties and biases do to its logits, as OpenAI defines them.
+
+    Its counts stay on the device, so that a step needs no word from the host about the last one.
+    """
+
+    def __init__(self, params: Params, size: int, device: torch.device) -> None:
+        """`size` is the number of logits; nothing has been generated yet."""
+        self._presence = params.presence_penalty
+        self._frequency = params.frequency_penalty
+        self._counts: Tensor | None = None
+        if self._presence or self._frequency:
+            self._counts = torch.zeros(size, device=device)
+            self._one = torch.ones(1, device=device)
+        self._bias: tuple[Tensor, Tensor] | None = None
+        if params.logit_bias:
+            ids, values = zip(*params.logit_bias, strict=True)
+            self._bias = torch.tensor(ids, device=device), torch.tensor(values, device=device)
+
+    def apply(self, logits: Tensor) -> None:
+        """Change logits [vocabulary] (float32) in place."""
+        if self._counts is not None:
+            logits.sub_(self._counts, alpha=self._frequency)
+            logits.sub_(self._counts.clamp(max=1), alpha=self._presence)
+        if self._bias is not None:
+            logits.index_add_(0, *self._bias)
+
+    def count(self, token: Tensor) -> None:
+        """Note that a token [1] was chosen."""
+        if self._counts is not None:
+            self._counts.index_add_(0, token, self._one)
 
 
 def keep_likeliest(logits: Tensor, top_k: int, top_p: float) -> Tensor:

@@ -18,19 +18,20 @@ from opencoder_lsp.errors import OpencoderError, PromptTooLongError
 BODY_LIMIT = 8 * 1024 * 1024  # bytes
 _MOST_TOKENS = 1_000_000
 _MOST_FORCED = 10_000  # characters
+_MOST_BIASES = 1024
 # Of OpenAI's parameters, those that would change the answer and are not done yet: name → value
 # that means "off".
 _LATER: dict[str, Any] = {
     "n": 1,
     "best_of": 1,
-    "presence_penalty": 0,
-    "frequency_penalty": 0,
-    "logit_bias": {},
     "logprobs": 0,
     "echo": False,
     "suffix": "",
     "stop": [],
 }
+
+
+Bias = Annotated[float, Field(ge=-100, le=100)]
 
 
 class RefusedError(OpencoderError):
@@ -77,6 +78,9 @@ class CompletionBody(BaseModel):
     top_p: float = Field(1.0, gt=0, le=1)
     top_k: int = Field(0, ge=0, le=_MOST_TOKENS)
     seed: int | None = Field(None, ge=-(2**63), lt=2**63)
+    presence_penalty: float | None = Field(None, ge=-2, le=2)
+    frequency_penalty: float | None = Field(None, ge=-2, le=2)
+    logit_bias: dict[int, Bias] | None = Field(None, max_length=_MOST_BIASES)
 
     @field_validator("temperature")
     @classmethod
@@ -105,6 +109,8 @@ class CompletionBody(BaseModel):
     def params(self, loaded: Loaded) -> Params:
         """Return what the engine needs; raises RefusedError for ids that the model has not."""
         check_ids(self.stop_token_ids, loaded.vocab_size, "stop_token_ids")
+        biases = {id: bias for id, bias in (self.logit_bias or {}).items() if bias}
+        check_ids(list(self.logit_bias or ()), loaded.vocab_size, "logit_bias")
         return Params(
             max_tokens=self.max_tokens,
             stop_ids=frozenset(self.stop_token_ids),
@@ -114,6 +120,9 @@ class CompletionBody(BaseModel):
             top_p=self.top_p,
             top_k=self.top_k,
             seed=self.seed,
+            presence_penalty=self.presence_penalty or 0.0,
+            frequency_penalty=self.frequency_penalty or 0.0,
+            logit_bias=tuple(biases.items()),
         )
 
     def ids(self, loaded: Loaded) -> list[int]:

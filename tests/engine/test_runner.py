@@ -157,6 +157,27 @@ def test_any_order_of_arrivals_chunks_and_cancels_gives_the_same_tokens(
         assert request.cancelled or request.output_tokens == NEW
 
 
+SHAPED: list[dict[str, Any]] = [
+    {"temperature": 1.0, "seed": 5},
+    {"presence_penalty": -2.0, "frequency_penalty": 0.5},
+    {"temperature": 0.7, "seed": 1, "frequency_penalty": 1.0, "logit_bias": ((9, 3.0),)},
+]
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+@pytest.mark.parametrize("params", SHAPED)
+def test_a_request_says_the_same_alone_and_in_a_batch(
+    architecture: Architecture, params: dict[str, Any]
+) -> None:
+    runner = peer(architecture).runner
+    alone, together = ask(PROMPTS[1], **params), ask(PROMPTS[1], **params)
+    run(generation(runner), alone)
+    others = [ask(PROMPTS[n], **SHAPED[n % 3]) for n in (0, 2, 3)]
+    run(generation(runner), others[0], together, *others[1:])
+    assert output(together) == output(alone)
+    assert output(alone) != peer(architecture).expected(PROMPTS[1])
+
+
 def test_bfloat16_memory_gives_finite_numbers() -> None:
     model = make_model("llama", vocab_size=VOCABULARY).to(torch.bfloat16)
     request = ask(PROMPTS[1])

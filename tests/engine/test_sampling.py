@@ -1,6 +1,7 @@
 """From logits to tokens."""
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -9,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencoder_lsp.engine.request import Params, Request
-from opencoder_lsp.engine.sampling import NOT_FINITE, Sampler, keep_likeliest
+from opencoder_lsp.engine.sampling import NOT_FINITE, Adjustment, Sampler, keep_likeliest
 from opencoder_lsp.engine.step import Work
 from opencoder_lsp.engine.text import TextStream
 from tests.fakes.runner import LETTERS, PREFIXES
@@ -94,6 +95,104 @@ def test_samples_follow_the_probabilities() -> None:
     counts = Counter(SAMPLER.choose(row.clone(), [request])[0] for _ in range(3000))
     shares = [counts[id] / 3000 for id in range(3)]
     assert shares == pytest.approx([0.5, 0.3, 0.2], abs=0.04)
+
+
+def adjusted(row: torch.Tensor, output: Sequence[int], params: Params) -> list[float]:
+    """Compute what OpenAI's formula says, one number at a time."""
+    expected = row.tolist()
+    for token, count in Counter(output).items():
+        expected[token] -= count * params.frequency_penalty + params.presence_penalty
+    for token, bias in params.logit_bias:
+        expected[token] += bias
+    return expected
+
+
+PENALTY = st.floats(-2, 2, width=32)
+BIASES = st.dictionaries(st.integers(0, 9), st.floats(-100, 100, width=32), max_size=5)
+
+
+@given(PENALTY, PENALTY, BIASES, st.lists(st.integers(0, 9), max_size=12), st.integers(0, 1000))
+@settings(deadline=None, max_examples=100)
+def test_penalties_and_biases_follow_openais_formula(
+    presence: float, frequency: float, biases: dict[int, float], output: list[int], seed: int
+) -> None:
+    params = Params(
+        presence_penalty=presence, frequency_penalty=frequency, logit_bias=tuple(biases.items())
+    )
+    one = Adjustment(params, SIZE, CPU)
+    for token in output:
+        one.count(torch.tensor([token]))
+    row = logits(seed)[0]
+    expected = adjusted(row, output, params)
+    one.apply(row)
+    assert row.tolist() == pytest.approx(expected, abs=1e-4)
+
+
+def test_a_penalty_counts_what_was_chosen_and_nothing_else() -> None:
+    request = work(presence_penalty=1.0)
+    row = torch.zeros((1, SIZE))
+    row[0, :4] = torch.tensor([3.0, 2.5, 2.2, 1.0])
+    chosen = [SAMPLER.choose(row.clone(), [request])[0] for _ in range(6)]
+    assert chosen == [0, 1, 2, 0, 0, 0]  # presence takes off 1.0, once
+
+
+def test_a_frequency_penalty_grows_with_each_use() -> None:
+    request = work(frequency_penalty=0.4)
+    row = torch.zeros((1, SIZE))
+    row[0, :2] = torch.tensor([3.0, 2.5])
+    chosen = [SAMPLER.choose(row.clone(), [request])[0] for _ in range(6)]
+    assert chosen == [0, 0, 1, 0, 1, 0]  # 3.0 2.6 | 2.5 (2.2) | 2.2 (2.1) | 2.1 (1.8) | 1.8
+
+
+def test_a_bias_forbids_a_token_or_makes_it_certain() -> None:
+    best = int(logits().argmax())
+    assert SAMPLER.choose(logits(), [work(logit_bias=((best, -100.0),))]) != [best]
+    assert SAMPLER.choose(logits(), [work(logit_bias=((259, 100.0),))]) == [259]
+    sampled = work(logit_bias=((259, 100.0),), temperature=1.0, seed=1)
+    assert draw(sampled, 20) == [259] * 20
+
+
+def test_a_forced_prefix_holds_against_any_bias() -> None:
+    assert SAMPLER.choose(logits(), [work(b"q", logit_bias=((5, 100.0),))]) == [ord("q")]
+
+
+def test_penalties_touch_only_their_own_request() -> None:
+    rows = logits(rows=3)
+    plain = rows.argmax(-1).tolist()
+    penalised = work(presence_penalty=2.0, frequency_penalty=2.0)
+    for _ in range(5):
+        chosen = SAMPLER.choose(rows.clone(), [work(), penalised, work()])
+        assert [chosen[0], chosen[2]] == [plain[0], plain[2]]
+
+
+def test_a_penalised_request_chooses_the_same_alone_and_in_a_batch() -> None:
+    params: dict[str, Any] = {
+        "presence_penalty": 0.7,
+        "frequency_penalty": 0.3,
+        "logit_bias": ((5, 2.0),),
+    }
+    extras: list[dict[str, Any]] = [{}, {"temperature": 0.8, "seed": 3}]
+    for extra in extras:
+        alone, together = work(**params, **extra), work(**params, **extra)
+        other = work(frequency_penalty=1.0, temperature=1.0)
+        for seed in range(10):
+            rows = logits(seed, rows=2)
+            expected = SAMPLER.choose(rows[1:].clone(), [alone])
+            assert SAMPLER.choose(rows, [other, together])[1:] == expected
+
+
+def test_not_a_number_is_found_behind_penalties_too() -> None:
+    request = work(presence_penalty=1.0, logit_bias=((3, 5.0),))
+    rows = logits()
+    rows[0, 3] = float("nan")
+    assert SAMPLER.choose(rows, [request]) == [NOT_FINITE]
+
+
+def test_a_request_without_penalties_keeps_nothing_on_the_device() -> None:
+    plain, biased = work(), work(logit_bias=((3, 5.0),))
+    SAMPLER.choose(logits(rows=2), [plain, biased])
+    assert plain.request.adjustment is None
+    assert biased.request.adjustment._counts is None
 
 
 def kept(row: torch.Tensor, top_k: int = 0, top_p: float = 1.0) -> list[int]:

@@ -80,9 +80,22 @@ def refused(raw: bytes | None = None, **body: Any) -> RefusedError:
         ("n", 2),
         ("n", 10**6),
         ("best_of", 3),
-        ("presence_penalty", 0.5),
-        ("frequency_penalty", -0.5),
-        ("logit_bias", {"5": 100}),
+        ("presence_penalty", 2.5),
+        ("presence_penalty", "1"),
+        ("frequency_penalty", -2.5),
+        ("frequency_penalty", float("nan")),
+        ("logit_bias", {"5": 100.5}),
+        ("logit_bias", {"5": -101}),
+        ("logit_bias", {"5": "1"}),
+        ("logit_bias", {"5": None}),
+        ("logit_bias", {"a": 1}),
+        ("logit_bias", {"1.5": 1}),
+        ("logit_bias", {"-1": 1}),
+        ("logit_bias", {"260": 1}),
+        ("logit_bias", {"260": 0}),
+        ("logit_bias", {str(10**30): 1}),
+        ("logit_bias", {str(id): 1 for id in range(1025)}),
+        ("logit_bias", [1, 2]),
         ("logprobs", 5),
         ("echo", True),
         ("suffix", "x"),
@@ -115,6 +128,7 @@ def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     "body",
     [
         {"n": 1, "presence_penalty": 0.0, "logit_bias": {}, "logprobs": None, "stop": None},
+        {"logit_bias": {"5": 0}, "presence_penalty": None, "frequency_penalty": None},
         {"frequency_penalty": 0, "best_of": 1, "echo": False, "suffix": None, "stop": []},
         {"user": "x", "stream_options": {"include_usage": True}, "something": [1]},
     ],
@@ -133,6 +147,9 @@ def test_values_arrive_as_they_were_sent() -> None:
         top_p=0.5,
         top_k=7,
         seed=-5,
+        presence_penalty=0.5,
+        frequency_penalty=-2,
+        logit_bias={"259": -100, "7": 1.5},
     )
     assert body.params(MODEL) == Params(
         max_tokens=5,
@@ -143,7 +160,27 @@ def test_values_arrive_as_they_were_sent() -> None:
         top_p=0.5,
         top_k=7,
         seed=-5,
+        presence_penalty=0.5,
+        frequency_penalty=-2.0,
+        logit_bias=((259, -100.0), (7, 1.5)),
     )
+
+
+@pytest.mark.parametrize(
+    ("params", "plain"),
+    [
+        ({"temperature": 0}, True),
+        ({"temperature": 0, "forced_prefix": "x", "seed": 1, "top_k": 5}, True),
+        ({"temperature": 0.5}, False),
+        ({"temperature": 0, "presence_penalty": 1}, False),
+        ({"temperature": 0, "frequency_penalty": 1}, False),
+        ({"temperature": 0, "logit_bias": {"5": 1}}, False),
+    ],
+)
+def test_plain_greedy_is_what_the_model_finds_likeliest(
+    params: dict[str, Any], plain: bool
+) -> None:
+    assert parse(**params).params(MODEL).plain_greedy is plain
 
 
 def test_the_longest_prompt_leaves_room_for_one_token() -> None:
