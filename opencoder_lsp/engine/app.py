@@ -16,9 +16,9 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from opencoder_lsp.engine import wire
+from opencoder_lsp.engine.answer import Answer
 from opencoder_lsp.engine.core import Engine, Loaded
 from opencoder_lsp.engine.lifetime import Lifetime, wait_any
-from opencoder_lsp.engine.request import Finish
 from opencoder_lsp.engine.responses import (
     EventStream,
     WholeAnswer,
@@ -28,7 +28,7 @@ from opencoder_lsp.engine.responses import (
     refuse_http,
 )
 from opencoder_lsp.engine.status import Status, metrics_text
-from opencoder_lsp.engine.stream import Stream
+from opencoder_lsp.engine.stream import Piece, Stream
 from opencoder_lsp.engine.wire import RefusedError
 from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
 from opencoder_lsp.models.registry import known
@@ -65,7 +65,7 @@ class App:
         self._status.update(state="draining")
         await self._lifetime.until_free(seconds)
         for stream in self._streams:
-            log.warning("%s is cancelled: the engine ends", stream.request.id)
+            log.warning("%s is cancelled: the engine ends", stream.id)
             stream.cancel()
         await self._lifetime.until_free(1)
 
@@ -102,7 +102,7 @@ class App:
             stream, streaming = await self._submit(request)
         except RefusedError as error:
             return refusal(error)
-        answer = wire.Answer(stream.request.id, self._status.health.model)
+        answer = Answer(stream.id, self._status.health.model)
         if streaming:
             return EventStream(self._pieces(stream, answer), stream.cancel)
         return WholeAnswer(self._whole(stream, answer), stream.cancel)
@@ -115,11 +115,9 @@ class App:
         self._check_model(body.model)
         ids = await asyncio.to_thread(body.ids, loaded)  # a long text takes a while to encode
         try:
-            return Stream(self._engine, ids, body.params(loaded)), body.stream
-        except EngineBusyError as error:
-            raise RefusedError(429, str(error), code="busy", retry_after=1) from error
-        except EngineUnavailableError:
-            raise self._not_ready() from None
+            return Stream(self._engine, ids, body.params(loaded), body.choices), body.stream
+        except EngineError as error:
+            raise self._refused(error) from None
 
     def _ready(self) -> Loaded:
         loaded = self._engine.loaded
@@ -153,33 +151,34 @@ class App:
         finally:
             self._streams.discard(stream)
 
-    async def _pieces(self, stream: Stream, answer: wire.Answer) -> AsyncGenerator[bytes]:
+    async def _pieces(self, stream: Stream, answer: Answer) -> AsyncGenerator[bytes]:
         try:
             async with self._at_work(stream):
-                async for text in stream:
-                    yield wire.sse(answer.chunk(text))
-            yield wire.sse(answer.chunk("", _finish(stream))) + wire.DONE
+                async for piece in stream:
+                    event = wire.sse(answer.chunk(_wanted(piece)))
+                    yield event + wire.DONE if piece.usage else event
         except (EngineError, RefusedError) as error:
-            yield wire.sse(_refused(error).as_json())
+            yield wire.sse(self._refused(error).as_json())
 
-    async def _whole(self, stream: Stream, answer: wire.Answer) -> Response:
+    async def _whole(self, stream: Stream, answer: Answer) -> Response:
         try:
             async with self._at_work(stream):
-                text = "".join([piece async for piece in stream])
-            return JSONResponse(answer.chunk(text, _finish(stream)))
+                return JSONResponse(answer.whole([_wanted(piece) async for piece in stream]))
         except (EngineError, RefusedError) as error:
-            return refusal(_refused(error))
+            return refusal(self._refused(error))
+
+    def _refused(self, error: EngineError | RefusedError) -> RefusedError:
+        if isinstance(error, RefusedError):
+            return error
+        if isinstance(error, EngineBusyError):
+            return RefusedError(429, str(error), code="busy", retry_after=1)
+        if isinstance(error, EngineUnavailableError):
+            return self._not_ready()
+        return RefusedError(500, str(error), code="generation_failed")
 
 
-def _finish(stream: Stream) -> Finish:
-    """Return how a request ended; raises RefusedError if we ended it, or its reader did."""
-    assert stream.finish is not None
-    if stream.finish.reason == "cancelled":
+def _wanted(piece: Piece) -> Piece:
+    """Return a piece; raises RefusedError if we ended its request, or its reader did."""
+    if piece.reason == "cancelled":
         raise RefusedError(503, "the engine is stopping", code="draining", retry_after=2)
-    return stream.finish
-
-
-def _refused(error: EngineError | RefusedError) -> RefusedError:
-    if isinstance(error, RefusedError):
-        return error
-    return RefusedError(500, str(error), code="generation_failed")
+    return piece

@@ -1,39 +1,83 @@
-"""The event loop's end of a request: what the engine thread says, as it comes."""
+"""The event loop's end of an answer: what the engine thread says, as it comes."""
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Sequence
+import functools
+from collections.abc import AsyncIterator, Iterator, Sequence
+from dataclasses import dataclass, replace
 from types import TracebackType
 from typing import Self
 
 from opencoder_lsp.engine.core import Engine
-from opencoder_lsp.engine.request import Event, Finish, Params
+from opencoder_lsp.engine.request import Event, Finish, Params, Reason, Request, State
 from opencoder_lsp.errors import EngineError
+
+_PROMPT = -1  # in place of a choice's index: the request that computes what all of them share
+
+
+@dataclass(frozen=True, slots=True)
+class Usage:
+    """What a whole answer took, all choices together; the prompt counts once."""
+
+    prompt_tokens: int
+    completion_tokens: int
+    cached_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """What one choice says next: some text, or its end; `usage` comes with the last one's."""
+
+    index: int
+    text: str = ""
+    reason: Reason | None = None
+    usage: Usage | None = None
 
 
 class Stream:
     """
-    The pieces of one request, in an `async with`; leaving the block cancels what is left of it.
+    The choices of one answer, in an `async with`; leaving the block cancels what is left of them.
 
-    Iterating ends after the last piece; then `finish` is set. Raises EngineError where the request
-    failed.
+    Several choices are requests of their own. Before them goes one that generates nothing: it puts
+    the prompt into a slot, from which they take it. Choice i draws with seed + i.
+
+    Iterating ends after the last choice's end. Raises EngineError where one of them failed, or,
+    as `Engine.submit` does, where there was no room for them behind the first.
     """
 
-    def __init__(self, engine: Engine, ids: Sequence[int], params: Params) -> None:
-        """Hand the request in; raises as `Engine.submit` does."""
+    def __init__(
+        self, engine: Engine, ids: Sequence[int], params: Params, choices: int = 1
+    ) -> None:
+        """Hand the first request in; raises as `Engine.submit` does."""
         self._loop = asyncio.get_running_loop()
-        self._events: asyncio.Queue[Event] = asyncio.Queue()
+        self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._engine = engine
-        self._ended = False
-        self.finish: Finish | None = None
-        self.request = engine.submit(ids, params, self._put)
+        self._ids = ids
+        self._params = params
+        self._left = choices  # to end
+        self._cancelled = False
+        self._prompt: Finish | None = None
+        self._new_tokens = 0
+        self.requests: list[Request] = []
+        if choices == 1:
+            self._submit(0, params)
+        else:
+            self._submit(_PROMPT, replace(params, max_tokens=0))
+
+    @property
+    def id(self) -> str:
+        """The name of the answer: its first request's."""
+        return self.requests[0].id
 
     def cancel(self) -> None:
-        """Stop before the next step; the iteration then ends with `finish.reason` "cancelled"."""
-        self._engine.cancel(self.request)
+        """Stop all before the next step; the iteration then has a piece of reason "cancelled"."""
+        self._cancelled = True
+        for request in self.requests:
+            if request.state is not State.ENDED:
+                self._engine.cancel(request)
 
     async def __aenter__(self) -> Self:
-        """The request is already on its way."""
+        """The first request is already on its way."""
         return self
 
     async def __aexit__(
@@ -42,28 +86,57 @@ class Stream:
         error: BaseException | None,
         tb: TracebackType | None,
     ) -> None:
-        """Cancel the request unless it has ended."""
-        if not self._ended:
-            self.cancel()
+        """Cancel the requests that have not ended."""
+        self.cancel()
 
-    async def __aiter__(self) -> AsyncIterator[str]:
-        """Iterate over the text pieces; those that wait already come as one."""
-        while not self._ended:
-            events = [await self._events.get()]
+    async def __aiter__(self) -> AsyncIterator[Piece]:
+        """Iterate over the pieces; texts of one choice that wait already come as one."""
+        while self._left:
+            waiting = [await self._events.get()]
             while not self._events.empty():
-                events.append(self._events.get_nowait())
-            if text := "".join(event for event in events if isinstance(event, str)):
-                self._ended = not isinstance(events[-1], str)
-                yield text
-            last = events[-1]
-            if isinstance(last, EngineError):
-                self._ended = True
-                raise last
-            if isinstance(last, Finish):
-                self._ended = True
-                self.finish = last
+                waiting.append(self._events.get_nowait())
+            for index in dict.fromkeys(index for index, _ in waiting):
+                for piece in self._pieces(index, [event for of, event in waiting if of == index]):
+                    yield piece
 
-    def _put(self, event: Event) -> None:
+    def _pieces(self, index: int, events: Sequence[Event]) -> Iterator[Piece]:
+        if text := "".join(event for event in events if isinstance(event, str)):
+            yield Piece(index, text)
+        last = events[-1]
+        if isinstance(last, EngineError):
+            self._left = 0
+            raise last
+        if isinstance(last, Finish):
+            if index == _PROMPT and not self._cancelled:
+                self._start(last)
+            else:
+                yield self._end(index, last)
+
+    def _start(self, prompt: Finish) -> None:
+        """Hand the choices in, now that their prompt is computed."""
+        self._prompt = prompt
+        seed = self._params.seed
+        for index in range(self._left):
+            own = None if seed is None else seed + index
+            self._submit(index, replace(self._params, seed=own))
+
+    def _end(self, index: int, finish: Finish) -> Piece:
+        if index == _PROMPT:  # cancelled before there was a choice
+            self._left = 0
+            return Piece(0, reason="cancelled")
+        self._left -= 1
+        self._new_tokens += finish.completion_tokens
+        usage = None
+        if not self._left:
+            first = self._prompt or finish
+            usage = Usage(first.prompt_tokens, self._new_tokens, first.cached_tokens)
+        return Piece(index, reason=finish.reason, usage=usage)
+
+    def _submit(self, index: int, params: Params) -> None:
+        sink = functools.partial(self._put, index)
+        self.requests.append(self._engine.submit(self._ids, params, sink))
+
+    def _put(self, index: int, event: Event) -> None:
         # Called on the engine thread. A closed loop means that nobody reads any more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._events.put_nowait, event)
+            self._loop.call_soon_threadsafe(self._events.put_nowait, (index, event))

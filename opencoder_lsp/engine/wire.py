@@ -1,17 +1,16 @@
 """
-What goes over the socket: a subset of OpenAI's completions API, and its error objects.
+What comes over the socket: a subset of OpenAI's completions API; and its error objects.
 
 Everything that a request can get wrong is found here, before torch sees it.
 """
 
 import json
-import time
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from opencoder_lsp.engine.core import Loaded
-from opencoder_lsp.engine.request import Finish, Params
+from opencoder_lsp.engine.request import Params
 from opencoder_lsp.engine.text import utf8
 from opencoder_lsp.errors import OpencoderError, PromptTooLongError
 
@@ -19,11 +18,10 @@ BODY_LIMIT = 8 * 1024 * 1024  # bytes
 _MOST_TOKENS = 1_000_000
 _MOST_FORCED = 10_000  # characters
 _MOST_BIASES = 1024
+_MOST_CHOICES = 8
 # Of OpenAI's parameters, those that would change the answer and are not done yet: name → value
 # that means "off".
 _LATER: dict[str, Any] = {
-    "n": 1,
-    "best_of": 1,
     "logprobs": 0,
     "echo": False,
     "suffix": "",
@@ -71,6 +69,7 @@ class CompletionBody(BaseModel):
     model: str | None = None
     max_tokens: int = Field(16, ge=0, le=_MOST_TOKENS)
     stream: bool = False
+    n: int | None = Field(None, ge=1, le=_MOST_CHOICES)
     stop_token_ids: list[int] = Field(default_factory=list, max_length=1000)
     forced_prefix: str = Field("", max_length=_MOST_FORCED)
     priority: int = Field(0, ge=0, le=100)
@@ -100,11 +99,16 @@ class CompletionBody(BaseModel):
             param = str(first["loc"][0]) if first["loc"] else None
             what = f"{param}: " if param else "the body is not valid: "
             raise RefusedError(400, what + first["msg"], param=param) from None
-        for name, off in _LATER.items():
+        for name, off in (_LATER | {"best_of": body.choices}).items():
             value = (body.model_extra or {}).get(name)
             if value is not None and value != off:
                 raise RefusedError(400, f"{name} is not supported", param=name, code="unsupported")
         return body
+
+    @property
+    def choices(self) -> int:
+        """How many answers are asked for."""
+        return self.n or 1
 
     def params(self, loaded: Loaded) -> Params:
         """Return what the engine needs; raises RefusedError for ids that the model has not."""
@@ -148,34 +152,6 @@ def check_ids(ids: list[int], vocab_size: int, param: str) -> None:
         raise RefusedError(
             400, f"{param}: token id {wrong} is not within 0 to {vocab_size - 1}", param=param
         )
-
-
-class Answer:
-    """The JSON objects of one answer, whole or in chunks."""
-
-    def __init__(self, id: str, model: str) -> None:
-        """`id` and `model` are repeated in every object."""
-        self._head = {
-            "id": id,
-            "object": "text_completion",
-            "created": int(time.time()),
-            "model": model,
-        }
-
-    def chunk(self, text: str, finish: Finish | None = None) -> dict[str, Any]:
-        """Return one object; the last one, with `finish`, carries the usage."""
-        reason = finish.reason if finish else None
-        choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
-        return self._head | {"choices": [choice]} | ({"usage": _usage(finish)} if finish else {})
-
-
-def _usage(finish: Finish) -> dict[str, Any]:
-    return {
-        "prompt_tokens": finish.prompt_tokens,
-        "completion_tokens": finish.completion_tokens,
-        "total_tokens": finish.prompt_tokens + finish.completion_tokens,
-        "prompt_tokens_details": {"cached_tokens": finish.cached_tokens},
-    }
 
 
 def sse(data: dict[str, Any]) -> bytes:

@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opencoder_lsp.engine.request import Finish, Params
-from opencoder_lsp.engine.wire import Answer, CompletionBody, RefusedError, sse
+from opencoder_lsp.engine.request import Params
+from opencoder_lsp.engine.wire import CompletionBody, RefusedError, sse
 from tests.fakes.runner import FakeRunner, loaded
 
 MODEL = loaded(FakeRunner(), context=10)
@@ -77,8 +77,11 @@ def refused(raw: bytes | None = None, **body: Any) -> RefusedError:
         ("prompt", [-1]),
         ("prompt", [260]),
         ("prompt", [10**30]),
-        ("n", 2),
+        ("n", 0),
+        ("n", 9),
         ("n", 10**6),
+        ("n", 1.5),
+        ("n", True),
         ("best_of", 3),
         ("presence_penalty", 2.5),
         ("presence_penalty", "1"),
@@ -204,18 +207,16 @@ def test_a_seed_may_be_left_out() -> None:
     assert parse(seed=None).params(MODEL).seed is None
 
 
+def test_as_many_choices_as_were_asked_for_may_be_the_best_of_themselves() -> None:
+    assert parse(n=3, best_of=3).choices == 3
+    assert parse(n=None).choices == parse().choices == 1
+    assert refused(n=3, best_of=1).param == "best_of"
+
+
 @given(st.text())
 def test_an_event_is_one_line_whatever_the_text(text: str) -> None:
-    line = sse(Answer("id", "tiny").chunk(text))
+    line = sse({"text": text})
     assert line.startswith(b"data: ")
     assert line.endswith(b"\n\n")
     assert len(line.splitlines()) == 2
-    assert json.loads(line[6:])["choices"][0]["text"] == text
-
-
-def test_only_the_last_chunk_has_a_reason_and_the_usage() -> None:
-    answer = Answer("id", "tiny")
-    assert "usage" not in answer.chunk("x")
-    last = answer.chunk("", Finish("stop", 3, 2, 1))
-    assert last["choices"][0]["finish_reason"] == "stop"
-    assert last["usage"]["total_tokens"] == 5
+    assert json.loads(line[6:]) == {"text": text}
