@@ -102,7 +102,8 @@ class App:
             stream, streaming = await self._submit(request)
         except RefusedError as error:
             return refusal(error)
-        answer = Answer(stream.id, self._status.health.model)
+        assert self._engine.loaded is not None  # or it would not have taken the request
+        answer = Answer(stream.id, self._status.health.model, self._engine.loaded.vocabulary)
         if streaming:
             return EventStream(self._pieces(stream, answer), stream.cancel)
         return WholeAnswer(self._whole(stream, answer), stream.cancel)

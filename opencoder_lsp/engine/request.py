@@ -28,6 +28,8 @@ class Params:
     frequency_penalty: float = 0.0  # taken off once for each time that it has it
     logit_bias: tuple[tuple[int, float], ...] = ()  # token ids, and what their logits gain
 
+    logprobs: int | None = None  # how many of the likeliest tokens are named with each
+
     @property
     def adjusts_logits(self) -> bool:
         """Whether tokens are chosen from other logits than the model's own."""
@@ -36,7 +38,7 @@ class Params:
     @property
     def plain_greedy(self) -> bool:
         """Whether each token is the model's likeliest, and nothing but that token is asked for."""
-        return self.temperature == 0 and not self.adjusts_logits
+        return self.temperature == 0 and not self.adjusts_logits and self.logprobs is None
 
 
 Reason = Literal["stop", "length", "cancelled"]
@@ -52,7 +54,28 @@ class Finish:
     cached_tokens: int  # of the prompt, found in a slot
 
 
-Event = str | Finish | EngineError
+@dataclass(frozen=True, slots=True)
+class Score:
+    """
+    A token that was chosen, its log probability, and the likeliest tokens with theirs.
+
+    The probabilities are the model's own: before penalties, biases, temperature or a forced prefix.
+    """
+
+    token: int
+    logprob: float
+    top: tuple[tuple[int, float], ...]  # the likeliest first
+
+
+@dataclass(frozen=True, slots=True)
+class Scored:
+    """The text that became complete with a token, perhaps none, and the token's score."""
+
+    text: str
+    score: Score
+
+
+Event = str | Scored | Finish | EngineError
 Sink = Callable[[Event], None]  # called on the engine thread; must not block
 
 
@@ -88,6 +111,7 @@ class Request:
     cancelled: bool = False
     generator: Any = None  # the runner's, for sampling
     adjustment: Any = None  # the runner's, for penalties and biases
+    score: Score | None = None  # of the token that comes next, if it is asked for
     submitted: float = field(default_factory=time.monotonic)
     first_token: float | None = None
 
@@ -113,7 +137,11 @@ class Request:
         if token in self.params.stop_ids:
             return "stop"
         self.ids.append(token)
-        self._emit(self.text.push(token))
+        piece = self.text.push(token)
+        if self.score is None:
+            self._emit(piece)
+        else:
+            self.sink(Scored(piece, self.score))
         if self.forced_left:
             self.forced_left = self.forced_left[len(self.text.token_bytes(token)) :]
         full = len(self.ids) >= self.context

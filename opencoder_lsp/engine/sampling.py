@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from opencoder_lsp.engine.healing import Allowed, PrefixIndex
-from opencoder_lsp.engine.request import Params, Request
+from opencoder_lsp.engine.request import Params, Request, Score
 from opencoder_lsp.engine.step import Work
 
 NOT_FINITE = -1  # in place of a token, where the logits hold NaN or infinity
@@ -30,6 +30,11 @@ class Sampler:
         """
         logits = logits.float()
         finite = torch.isfinite(logits).all(dim=-1)
+        own = {
+            row: logits[row].clone()
+            for row, work in enumerate(works)
+            if work.request.params.logprobs is not None
+        }
         for row, work in enumerate(works):
             if work.request.params.adjusts_logits:
                 self._adjustment(work.request, logits.shape[-1]).apply(logits[row])
@@ -42,6 +47,9 @@ class Sampler:
             if work.request.adjustment is not None:
                 work.request.adjustment.count(tokens[row : row + 1])
         chosen: list[int] = torch.where(finite, tokens, NOT_FINITE).tolist()
+        if own:
+            requests = [works[row].request for row in own]
+            score(requests, torch.stack([*own.values()]), [chosen[row] for row in own])
         return chosen
 
     def _mask(self, logits: Tensor, allowed: Allowed) -> Tensor:
@@ -112,6 +120,25 @@ class Adjustment:
         """Note that a token [1] was chosen."""
         if self._counts is not None:
             self._counts.index_add_(0, token, self._one)
+
+
+def score(requests: Sequence[Request], logits: Tensor, chosen: Sequence[int]) -> None:
+    """
+    Give each request the score of its token, from the model's logits [requests, vocabulary].
+
+    One transfer for all of them. Where the logits were not finite there is no score.
+    """
+    most = min(max(request.params.logprobs or 0 for request in requests), logits.shape[-1])
+    tokens = torch.tensor(chosen, device=logits.device).clamp(min=0)[:, None]
+    logprobs = logits.log_softmax(dim=-1)
+    top = logprobs.topk(most)
+    # As float32, in which ids up to 16 million are exact.
+    numbers = torch.cat([logprobs.gather(1, tokens), top.values, top.indices.float()], dim=1)
+    for request, token, row in zip(requests, chosen, numbers.tolist(), strict=True):
+        count = request.params.logprobs or 0
+        ids, values = map(int, row[1 + most :][:count]), row[1:][:count]
+        if token != NOT_FINITE:
+            request.score = Score(token, row[0], tuple(zip(ids, values, strict=True)))
 
 
 def keep_likeliest(logits: Tensor, top_k: int, top_p: float) -> Tensor:

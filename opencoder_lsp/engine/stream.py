@@ -9,7 +9,7 @@ from types import TracebackType
 from typing import Self
 
 from opencoder_lsp.engine.core import Engine
-from opencoder_lsp.engine.request import Event, Finish, Params, Reason, Request, State
+from opencoder_lsp.engine.request import Event, Finish, Params, Reason, Request, Scored, State
 from opencoder_lsp.errors import EngineError
 
 _PROMPT = -1  # in place of a choice's index: the request that computes what all of them share
@@ -30,6 +30,7 @@ class Piece:
 
     index: int
     text: str = ""
+    scores: tuple[Scored, ...] = ()  # one for each of its tokens, if they are asked for
     reason: Reason | None = None
     usage: Usage | None = None
 
@@ -100,8 +101,11 @@ class Stream:
                     yield piece
 
     def _pieces(self, index: int, events: Sequence[Event]) -> Iterator[Piece]:
-        if text := "".join(event for event in events if isinstance(event, str)):
-            yield Piece(index, text)
+        scores = tuple(event for event in events if isinstance(event, Scored))
+        text = "".join(scored.text for scored in scores)
+        text += "".join(event for event in events if isinstance(event, str))
+        if text or scores:
+            yield Piece(index, text, scores)
         last = events[-1]
         if isinstance(last, EngineError):
             self._left = 0

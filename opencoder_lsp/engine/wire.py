@@ -19,10 +19,10 @@ _MOST_TOKENS = 1_000_000
 _MOST_FORCED = 10_000  # characters
 _MOST_BIASES = 1024
 _MOST_CHOICES = 8
+_MOST_LOGPROBS = 5
 # Of OpenAI's parameters, those that would change the answer and are not done yet: name → value
 # that means "off".
 _LATER: dict[str, Any] = {
-    "logprobs": 0,
     "echo": False,
     "suffix": "",
     "stop": [],
@@ -80,6 +80,7 @@ class CompletionBody(BaseModel):
     presence_penalty: float | None = Field(None, ge=-2, le=2)
     frequency_penalty: float | None = Field(None, ge=-2, le=2)
     logit_bias: dict[int, Bias] | None = Field(None, max_length=_MOST_BIASES)
+    logprobs: int | None = Field(None, ge=0, le=_MOST_LOGPROBS)
 
     @field_validator("temperature")
     @classmethod
@@ -127,6 +128,7 @@ class CompletionBody(BaseModel):
             presence_penalty=self.presence_penalty or 0.0,
             frequency_penalty=self.frequency_penalty or 0.0,
             logit_bias=tuple(biases.items()),
+            logprobs=self.logprobs,
         )
 
     def ids(self, loaded: Loaded) -> list[int]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 
+from opencoder_lsp.engine.request import Score
 from opencoder_lsp.engine.step import Outcome, Work
 from opencoder_lsp.errors import EngineError
 from tests.engine.conftest import Serve, Served, events, in_thread
@@ -157,6 +158,43 @@ async def test_choices_for_which_the_queue_has_no_room_are_refused(
         assert error["error"]["code"] == "busy"
         await engine.until_unfinished(0)
         assert len(texts(await engine.ask(n=3))) == 3
+
+
+def with_scores(work: Work) -> Outcome:
+    """Answer as `by_seed`, half as likely with each token."""
+    token = by_seed(work)
+    assert isinstance(token, int)
+    if work.request.params.logprobs is not None:
+        work.request.score = Score(token, -float(work.request.output_tokens), ((ord("z"), -0.5),))
+    return token
+
+
+async def test_scores_come_with_every_choice_streaming_or_not(served: Serve) -> None:
+    body: dict[str, Any] = {"n": 2, "seed": 0, "max_tokens": 3, "logprobs": 1}
+    async with served(FakeRunner(answer=with_scores)) as engine:
+        whole = await engine.ask(**body)
+        async with engine.post(**body, stream=True) as response:
+            *chunks, _ = [event async for event in events(response)]
+    expected = {
+        "tokens": ["b", "b", "b"],
+        "token_logprobs": [0.0, -1.0, -2.0],
+        "top_logprobs": [{"z": -0.5, "b": -float(n)} for n in range(3)],
+        "text_offset": [0, 1, 2],
+    }
+    assert whole["choices"][1]["logprobs"] == expected
+    streamed: dict[str, list[Any]] = {name: [] for name in expected}
+    for [choice] in (chunk["choices"] for chunk in chunks):
+        if choice["index"] == 1 and choice["logprobs"]:
+            for name in expected:
+                streamed[name] += choice["logprobs"][name]
+    assert streamed == expected
+
+
+async def test_who_asks_for_no_scores_gets_none(served: Serve) -> None:
+    async with served(FakeRunner(answer=with_scores)) as engine:
+        assert (await engine.ask())["choices"][0]["logprobs"] is None
+        [choice] = (await engine.ask(logprobs=0, max_tokens=1))["choices"]
+        assert choice["logprobs"]["token_logprobs"] == [0.0]
 
 
 async def test_warming_may_have_choices_too(served: Serve) -> None:

@@ -13,7 +13,7 @@ from opencoder_lsp.engine import attention
 from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.engine.generation import Generation
 from opencoder_lsp.engine.healing import PrefixIndex
-from opencoder_lsp.engine.request import Event, Finish, Params, Request
+from opencoder_lsp.engine.request import Event, Finish, Params, Request, Scored
 from opencoder_lsp.engine.runner import TorchRunner
 from opencoder_lsp.engine.sampling import Sampler
 from opencoder_lsp.engine.step import DeviceLostError, Work
@@ -176,6 +176,24 @@ def test_a_request_says_the_same_alone_and_in_a_batch(
     run(generation(runner), others[0], together, *others[1:])
     assert output(together) == output(alone)
     assert output(alone) != peer(architecture).expected(PROMPTS[1])
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_scores_are_those_of_the_plain_model(architecture: Architecture) -> None:
+    one, events = peer(architecture), list[Event]()
+    scored, other = ask(PROMPTS[1], events.append, logprobs=3), ask(PROMPTS[3], temperature=1.0)
+    run(generation(one.runner), scored, other)
+    assert output(scored) == one.expected(PROMPTS[1])
+    with torch.inference_mode():
+        plain = one._plain(torch.tensor([scored.ids[:-1]])).logits[0, -NEW:].log_softmax(-1)
+    *said, end = events
+    assert isinstance(end, Finish)
+    for event, token, row in zip(said, output(scored), plain, strict=True):
+        assert isinstance(event, Scored)
+        assert event.score.token == token
+        assert event.score.logprob == pytest.approx(float(row[token]), abs=1e-4)
+        values = row.topk(3).values.tolist()
+        assert [value for _, value in event.score.top] == pytest.approx(values, abs=1e-4)
 
 
 def test_bfloat16_memory_gives_finite_numbers() -> None:

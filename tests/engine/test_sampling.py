@@ -1,5 +1,6 @@
 """From logits to tokens."""
 
+import math
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -193,6 +194,49 @@ def test_a_request_without_penalties_keeps_nothing_on_the_device() -> None:
     SAMPLER.choose(logits(rows=2), [plain, biased])
     assert plain.request.adjustment is None
     assert biased.request.adjustment._counts is None
+
+
+@given(st.integers(0, 5), st.integers(0, 1000), st.floats(0, 2))
+@settings(deadline=None, max_examples=50)
+def test_scores_are_the_models_own_log_probabilities(k: int, seed: int, penalty: float) -> None:
+    row = logits(seed)
+    scored = work(logprobs=k, frequency_penalty=penalty, logit_bias=((9, 3.0),), temperature=0.0)
+    SAMPLER.choose(row.clone(), [scored])
+    [chosen] = SAMPLER.choose(row.clone(), [scored])
+    expected = [value - math.log(sum(map(math.exp, row[0].tolist()))) for value in row[0].tolist()]
+    said = scored.request.score
+    assert said is not None
+    assert said.token == chosen
+    assert said.logprob == pytest.approx(expected[chosen], abs=1e-4)
+    likeliest = sorted(range(SIZE), key=lambda id: -expected[id])[:k]
+    assert [id for id, _ in said.top] == likeliest
+    assert [value for _, value in said.top] == pytest.approx(
+        [expected[id] for id in likeliest], abs=1e-4
+    )
+
+
+def test_each_request_of_a_batch_gets_the_scores_that_it_asked_for() -> None:
+    rows = logits(rows=4)
+    rows[3, 7] = float("nan")
+    works = [work(logprobs=2), work(), work(logprobs=0), work(logprobs=5)]
+    chosen = SAMPLER.choose(rows.clone(), works)
+    scores = [one.request.score for one in works]
+    assert scores[1] is scores[3] is None
+    assert chosen[3] == NOT_FINITE
+    assert scores[0] is not None
+    assert scores[2] is not None
+    assert [len(scores[0].top), len(scores[2].top)] == [2, 0]
+    assert scores[0].top[0] == (chosen[0], scores[0].logprob)
+    assert scores[2].token == chosen[2]
+
+
+def test_a_forced_token_may_be_an_unlikely_one() -> None:
+    forced = work(b"q", logprobs=1)
+    assert SAMPLER.choose(logits(), [forced]) == [ord("q")]
+    said = forced.request.score
+    assert said is not None
+    assert said.logprob == pytest.approx(float(logits().log_softmax(-1)[0, ord("q")]), abs=1e-5)
+    assert said.top[0][0] != ord("q")
 
 
 def kept(row: torch.Tensor, top_k: int = 0, top_p: float = 1.0) -> list[int]:

@@ -99,7 +99,9 @@ def refused(raw: bytes | None = None, **body: Any) -> RefusedError:
         ("logit_bias", {str(10**30): 1}),
         ("logit_bias", {str(id): 1 for id in range(1025)}),
         ("logit_bias", [1, 2]),
-        ("logprobs", 5),
+        ("logprobs", 6),
+        ("logprobs", -1),
+        ("logprobs", True),
         ("echo", True),
         ("suffix", "x"),
         ("stop", ["\n"]),
@@ -153,6 +155,7 @@ def test_values_arrive_as_they_were_sent() -> None:
         presence_penalty=0.5,
         frequency_penalty=-2,
         logit_bias={"259": -100, "7": 1.5},
+        logprobs=5,
     )
     assert body.params(MODEL) == Params(
         max_tokens=5,
@@ -166,6 +169,7 @@ def test_values_arrive_as_they_were_sent() -> None:
         presence_penalty=0.5,
         frequency_penalty=-2.0,
         logit_bias=((259, -100.0), (7, 1.5)),
+        logprobs=5,
     )
 
 
@@ -178,6 +182,7 @@ def test_values_arrive_as_they_were_sent() -> None:
         ({"temperature": 0, "presence_penalty": 1}, False),
         ({"temperature": 0, "frequency_penalty": 1}, False),
         ({"temperature": 0, "logit_bias": {"5": 1}}, False),
+        ({"temperature": 0, "logprobs": 0}, False),
     ],
 )
 def test_plain_greedy_is_what_the_model_finds_likeliest(
