@@ -9,16 +9,18 @@ import logging
 from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any
 
+from prometheus_client.exposition import CONTENT_TYPE_PLAIN_0_0_4
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from opencoder_lsp.engine import wire
 from opencoder_lsp.engine.answer import Answer
 from opencoder_lsp.engine.core import Engine, Loaded
 from opencoder_lsp.engine.lifetime import Lifetime, wait_any
+from opencoder_lsp.engine.metrics import Metrics
 from opencoder_lsp.engine.responses import (
     EventStream,
     WholeAnswer,
@@ -27,7 +29,7 @@ from opencoder_lsp.engine.responses import (
     refuse_bug,
     refuse_http,
 )
-from opencoder_lsp.engine.status import Status, metrics_text
+from opencoder_lsp.engine.status import Status
 from opencoder_lsp.engine.stream import Piece, Stream
 from opencoder_lsp.engine.wire import RefusedError
 from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
@@ -46,6 +48,7 @@ class App:
         self._engine = engine
         self._status = status
         self._lifetime = lifetime
+        self._measured = Metrics(status)
         self._streams: set[Stream] = set()
 
     def starlette(self) -> Starlette:
@@ -73,7 +76,7 @@ class App:
         return JSONResponse(self._status.as_json())
 
     async def _metrics(self, _request: HttpRequest) -> Response:
-        return PlainTextResponse(metrics_text(self._status), media_type="text/plain; version=0.0.4")
+        return Response(self._measured.text(), media_type=CONTENT_TYPE_PLAIN_0_0_4)
 
     async def _models(self, _request: HttpRequest) -> Response:
         health = self._status.health
@@ -151,6 +154,7 @@ class App:
                     yield
         finally:
             self._streams.discard(stream)
+            self._measured.observe(stream)
 
     async def _pieces(self, stream: Stream, answer: Answer) -> AsyncGenerator[bytes]:
         try:

@@ -52,6 +52,8 @@ class Finish:
     prompt_tokens: int
     completion_tokens: int  # without the stop id
     cached_tokens: int  # of the prompt, found in a slot
+    seconds: float = field(default=0.0, compare=False)  # since it was handed in
+    first_token_seconds: float | None = field(default=None, compare=False)  # likewise
 
 
 @dataclass(frozen=True, slots=True)
@@ -153,7 +155,9 @@ class Request:
         if reason != "cancelled":
             self._emit(self.text.finish())
         cached = self.cached or 0
-        self.sink(Finish(reason, self.prompt_tokens, self.output_tokens, cached))
+        seconds = time.monotonic() - self.submitted
+        first = None if self.first_token is None else self.first_token - self.submitted
+        self.sink(Finish(reason, self.prompt_tokens, self.output_tokens, cached, seconds, first))
 
     def fail(self, error: EngineError) -> None:
         """End with an error."""

@@ -87,28 +87,3 @@ class Status:
         finally:
             with self._lock:
                 self._listeners.remove(wake)
-
-
-def metrics_text(status: Status) -> str:
-    """Return `/metrics` in Prometheus' text format (version 0.0.4)."""
-    now, totals = status.as_json(), status.totals
-    lines = [
-        "# HELP opencoder_engine_requests_total Requests by how they ended.",
-        "# TYPE opencoder_engine_requests_total counter",
-    ]
-    lines += [
-        f'opencoder_engine_requests_total{{outcome="{outcome}"}} {totals[f"requests_{outcome}"]}'
-        for outcome in ("stop", "length", "cancelled", "failed", "refused")
-    ]
-    for name, help in (
-        ("prompt_tokens", "Prompt tokens of requests that got a slot."),
-        ("cached_tokens", "Prompt tokens that were found in a slot."),
-        ("completion_tokens", "Tokens generated."),
-        ("steps", "Forward passes."),
-    ):
-        metric = f"opencoder_engine_{name}_total"
-        lines += [f"# HELP {metric} {help}", f"# TYPE {metric} counter", f"{metric} {totals[name]}"]
-    for name, help in (("running", "Requests in a slot."), ("waiting", "Requests in the queue.")):
-        metric = f"opencoder_engine_{name}"
-        lines += [f"# HELP {metric} {help}", f"# TYPE {metric} gauge", f"{metric} {now[name]}"]
-    return "\n".join(lines) + "\n"

@@ -54,12 +54,12 @@ class Stream:
         self._events: asyncio.Queue[tuple[int, Event]] = asyncio.Queue()
         self._engine = engine
         self._ids = ids
-        self._params = params
         self._left = choices  # to end
         self._cancelled = False
-        self._prompt: Finish | None = None
-        self._new_tokens = 0
+        self.params = params
         self.requests: list[Request] = []
+        self.prompt: Finish | None = None  # the end of the request before several choices
+        self.finishes: list[Finish] = []  # of the choices; their seconds include the prompt's
         if choices == 1:
             self._submit(0, params)
         else:
@@ -118,23 +118,34 @@ class Stream:
 
     def _start(self, prompt: Finish) -> None:
         """Hand the choices in, now that their prompt is computed."""
-        self._prompt = prompt
-        seed = self._params.seed
+        self.prompt = prompt
+        seed = self.params.seed
         for index in range(self._left):
             own = None if seed is None else seed + index
-            self._submit(index, replace(self._params, seed=own))
+            self._submit(index, replace(self.params, seed=own))
 
     def _end(self, index: int, finish: Finish) -> Piece:
         if index == _PROMPT:  # cancelled before there was a choice
             self._left = 0
             return Piece(0, reason="cancelled")
         self._left -= 1
-        self._new_tokens += finish.completion_tokens
+        self.finishes.append(self._from_the_start(finish))
         usage = None
         if not self._left:
-            first = self._prompt or finish
-            usage = Usage(first.prompt_tokens, self._new_tokens, first.cached_tokens)
+            first = self.prompt or finish
+            new = sum(finish.completion_tokens for finish in self.finishes)
+            usage = Usage(first.prompt_tokens, new, first.cached_tokens)
         return Piece(index, reason=finish.reason, usage=usage)
+
+    def _from_the_start(self, finish: Finish) -> Finish:
+        if self.prompt is None:
+            return finish
+        before, first = self.prompt.seconds, finish.first_token_seconds
+        return replace(
+            finish,
+            seconds=before + finish.seconds,
+            first_token_seconds=None if first is None else before + first,
+        )
 
     def _submit(self, index: int, params: Params) -> None:
         sink = functools.partial(self._put, index)

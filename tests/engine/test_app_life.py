@@ -90,17 +90,6 @@ async def test_models_names_the_one_that_runs(served: Serve) -> None:
         )
 
 
-async def test_metrics_count_requests_and_tokens(served: Serve) -> None:
-    async with served() as engine:
-        await engine.ask(max_tokens=3)
-        async with engine.session.get("http://engine/metrics") as response:
-            lines = (await response.text()).splitlines()
-    assert 'opencoder_engine_requests_total{outcome="length"} 1' in lines
-    assert "opencoder_engine_completion_tokens_total 3" in lines
-    assert "opencoder_engine_prompt_tokens_total 3" in lines
-    assert "opencoder_engine_running 0" in lines
-
-
 async def test_a_lost_device_ends_the_engine_after_telling_everybody(served: Serve) -> None:
     runner = FakeRunner()
     async with served(runner) as engine:
