@@ -4,6 +4,7 @@ import warnings
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -52,13 +53,14 @@ def expected(architecture: Architecture, prompt: Sequence[int]) -> list[int]:
     return list(plain[0, len(prompt) :].tolist())
 
 
-def ask(prompt: Sequence[int]) -> Request:
-    """Make a greedy request."""
+def ask(prompt: Sequence[int], **params: Any) -> Request:
+    """Make a request, greedy unless `params` say otherwise."""
 
     def sink(_event: Event) -> None:
         """Nobody listens."""
 
-    return Request("r", list(prompt), Params(max_tokens=NEW), TextStream(LETTERS), sink, CONTEXT)
+    all_params = Params(**{"max_tokens": NEW, **params})
+    return Request("r", list(prompt), all_params, TextStream(LETTERS), sink, CONTEXT)
 
 
 def generation(runner: TorchRunner) -> Generation:
@@ -84,11 +86,14 @@ def test_a_checkpoint_in_two_shards_loads_in_bf16_onto_the_gpu(tmp_path: Path) -
     assert (loaded.device, loaded.dtype) == ("cuda:0", "bfloat16")
 
 
-def test_a_decode_step_waits_for_the_gpu_once() -> None:
+@pytest.mark.parametrize(
+    "params", [{}, {"presence_penalty": 1.0, "frequency_penalty": 0.5, "logit_bias": ((9, 2.0),)}]
+)
+def test_a_decode_step_waits_for_the_gpu_once(params: dict[str, Any]) -> None:
     runner = make_runner("gpt_bigcode")
-    request = ask([5, 6, 7, 8])
+    request = ask([5, 6, 7, 8], **params)
     request.slot = 0
-    runner.step([Work(request, 0, 3, sample=False)])
+    runner.step([Work(request, 0, 3, sample=True)])
     torch.cuda.set_sync_debug_mode("warn")
     try:
         with warnings.catch_warnings(record=True) as caught:

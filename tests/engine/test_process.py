@@ -104,6 +104,21 @@ async def test_a_real_model_answers_over_the_socket_and_the_process_lingers_no_l
         stopped = await ask(session, max_tokens=500, stop_token_ids=[END_OF_TURN])
         assert stopped["choices"][0]["finish_reason"] == "stop"
         assert stopped["usage"]["completion_tokens"] == 99
+        biased = await ask(
+            session, n=2, max_tokens=2, logit_bias={str(WORD): -100, "268": 100}, logprobs=1
+        )
+        assert len({choice["text"] for choice in biased["choices"]}) == 1
+        scores = biased["choices"][1]["logprobs"]
+        # The model itself would have said WORD; what was said came from the bias.
+        assert scores["tokens"] == [" rea"] * 2
+        assert [list(top) for top in scores["top_logprobs"]] == [[" return", " rea"]] * 2
+        assert all(top[" return"] > top[" rea"] for top in scores["top_logprobs"])
+        drawn = [await ask(session, n=2, temperature=2, seed=seed) for seed in (1, 1, 2)]
+        first, again, next_seed = [[c["text"] for c in one["choices"]] for one in drawn]
+        assert first == again
+        assert first[0] != first[1] == next_seed[0]
+        async with session.get("/metrics") as response:
+            assert "opencoder_engine_tokens_per_second_bucket" in await response.text()
         assert not lease.closed
     assert await finished(process) == 0
     assert socket_path.name not in os.listdir(socket_path.parent)
