@@ -82,6 +82,12 @@ class EngineSettings(_Section):
         description="Requests that may wait; one more is refused.",
         json_schema_extra=_MACHINE,
     )
+    lookup: bool = Field(
+        True,
+        description="Whether tokens are guessed from the prompt and verified several at a time: "
+        "what greedy decoding says, sooner.",
+        json_schema_extra=_MACHINE,
+    )
     linger: float = Field(
         120,
         ge=0,

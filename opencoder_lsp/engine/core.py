@@ -40,6 +40,7 @@ class Loaded:
     prompt_tokens_auto: int
     device: str
     dtype: str
+    lookup: bool = True  # whether to draft tokens from the prompt
 
 
 class Loader(Protocol):
@@ -147,7 +148,12 @@ class Engine:
             self._status.update(state="error", cause=cause)
             return None
         self._generation = Generation(
-            loaded.runner, loaded.prefixes, loaded.chunk, self._status.totals, self._one_ended
+            loaded.runner,
+            loaded.prefixes,
+            loaded.chunk,
+            self._status.totals,
+            self._one_ended,
+            lookup=loaded.lookup,
         )
         self.loaded = loaded
         log.info(

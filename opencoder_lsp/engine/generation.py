@@ -1,6 +1,7 @@
 """One step after the other: what the engine thread does once the model is loaded."""
 
 import functools
+import itertools
 import logging
 import time
 from collections import Counter
@@ -8,10 +9,11 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from opencoder_lsp.engine.healing import PrefixIndex
+from opencoder_lsp.engine.lookup import Lookup
 from opencoder_lsp.engine.request import Reason, Request
 from opencoder_lsp.engine.scheduler import Scheduler
 from opencoder_lsp.engine.slots import SlotTable
-from opencoder_lsp.engine.step import Copy, DeviceLostError, Outcome, Runner, Work
+from opencoder_lsp.engine.step import Copy, DeviceLostError, Outcome, Runner, Token, Work
 from opencoder_lsp.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -29,13 +31,19 @@ class Generation:
         chunk: int,
         totals: Counter[str],
         ended: Callable[[], None],
+        *,
+        lookup: bool = True,
     ) -> None:
-        """`chunk` is in prompt tokens per step; `ended` is called after the end of each request."""
+        """
+        `chunk` is in prompt tokens per step; `ended` is called after the end of each request;
+        `lookup` drafts tokens from the prompt.
+        """
         self._runner = runner
         self._prefixes = prefixes
         self._scheduler = Scheduler(SlotTable(runner.slots), chunk)
         self._totals = totals
         self._ended = ended
+        self._lookup = lookup
 
     @property
     def running(self) -> int:
@@ -64,6 +72,8 @@ class Generation:
             self._attempt(plan.requests, functools.partial(self._copy, plan.copies))
         works = [work for work in plan.works if work.request.slot >= 0 and self._prepare(work)]
         if works:
+            if self._lookup and len(works) == 1:  # more of them fill the step anyway
+                self._draft(works[0])
             self._run(works)
         for request in plan.ready:
             if request.slot >= 0:
@@ -82,6 +92,17 @@ class Generation:
                 self._fail(request, EngineError("no token of this model begins the forced prefix"))
                 return False
         return True
+
+    def _draft(self, work: Work) -> None:
+        """Guess what follows, where plain greedy decoding is to give one more token."""
+        request = work.request
+        decoding = work.sample and work.count == 1 and request.output_tokens > 0
+        if not decoding or not request.params.plain_greedy or request.forced_left:
+            return
+        if request.lookup is None:
+            request.lookup = Lookup(request.ids)
+        # The step gives one token more than are drafted.
+        work.draft = request.lookup.draft(request.most_tokens - 1, request.params.stop_ids)
 
     def _copy(self, copies: Sequence[Copy]) -> None:
         for copy in copies:
@@ -113,22 +134,38 @@ class Generation:
         return None
 
     def _deliver(self, work: Work, outcome: Outcome) -> None:
+        """Take the tokens of a step, as far as what was drafted for it is right."""
+        tokens = outcome if isinstance(outcome, list) else [outcome]
+        right = 0
+        for token, guess in itertools.zip_longest(tokens, work.draft):
+            if not self._take(work, right, token) or token != guess:
+                break
+            right += 1
+        if work.draft:
+            self._totals["drafted_tokens"] += len(work.draft)
+            self._totals["accepted_tokens"] += right
+            assert work.request.lookup is not None
+            work.request.lookup.learn(right)
+
+    def _take(self, work: Work, drafted: int, token: Token | None) -> bool:
+        """Take one token behind `drafted` right guesses; return whether the request goes on."""
         request = work.request
-        if isinstance(outcome, EngineError):
-            self._fail(request, outcome)
-            return
-        self._scheduler.advance(work)
-        if outcome is None:
-            return
+        if isinstance(token, EngineError):
+            self._fail(request, token)
+            return False
+        self._scheduler.advance(work, drafted)
+        if token is None:
+            return True
         self._totals["completion_tokens"] += 1
         try:
-            reason = request.accept(outcome)
+            reason = request.accept(token)
         except Exception as error:  # a token that cannot become text is this request's trouble
-            log.exception("%s: token %d cannot be decoded", request.id, outcome)
+            log.exception("%s: token %d cannot be decoded", request.id, token)
             self._fail(request, EngineError(f"decoding failed: {type(error).__name__}"))
-            return
+            return False
         if reason:
             self._finish(request, reason)
+        return reason is None
 
     def _finish(self, request: Request, reason: Reason) -> None:
         self._leave(request, reason)

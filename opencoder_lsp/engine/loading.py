@@ -56,6 +56,7 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
         prompt_tokens_auto=min(auto, context - 1),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
+        lookup=settings.engine.lookup,
     )
 
 

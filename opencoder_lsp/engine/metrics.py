@@ -17,6 +17,8 @@ _TOTALS = {
     "cached_tokens": "Prompt tokens that were found in a slot.",
     "completion_tokens": "Tokens generated.",
     "steps": "Forward passes.",
+    "drafted_tokens": "Tokens guessed by prompt lookup.",
+    "accepted_tokens": "Guessed tokens that were right.",
 }
 _SECONDS = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1, 2, 5, 10, 30)
 _RATES = (1, 2, 5, 10, 20, 30, 50, 75, 100, 150, 200, 500)  # tokens per second

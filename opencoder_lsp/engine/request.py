@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from opencoder_lsp.engine.lookup import Lookup
 from opencoder_lsp.engine.text import TextStream
 from opencoder_lsp.errors import EngineError
 
@@ -114,6 +115,7 @@ class Request:
     generator: Any = None  # the runner's, for sampling
     adjustment: Any = None  # the runner's, for penalties and biases
     score: Score | None = None  # of the token that comes next, if it is asked for
+    lookup: Lookup | None = None
     submitted: float = field(default_factory=time.monotonic)
     first_token: float | None = None
 
@@ -132,6 +134,12 @@ class Request:
         """Number of known tokens whose rows are still to be computed."""
         return len(self.ids) - self.computed
 
+    @property
+    def most_tokens(self) -> int:
+        """Number of tokens that it may still generate."""
+        wanted = self.params.max_tokens - self.output_tokens
+        return max(0, min(wanted, self.context - len(self.ids)))
+
     def accept(self, token: int) -> Reason | None:
         """Take the token that the model chose, emit its text; return why it is the last, if so."""
         if self.first_token is None:
@@ -146,8 +154,7 @@ class Request:
             self.sink(Scored(piece, self.score))
         if self.forced_left:
             self.forced_left = self.forced_left[len(self.text.token_bytes(token)) :]
-        full = len(self.ids) >= self.context
-        return "length" if full or self.output_tokens >= self.params.max_tokens else None
+        return None if self.most_tokens else "length"
 
     def finish(self, reason: Reason) -> None:
         """End well, or because nobody waits any more."""

@@ -1,7 +1,8 @@
 """Batches to next tokens: one forward pass of transformers' model over our own slot memory."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import islice
 from typing import Any
 
 import torch
@@ -9,7 +10,7 @@ import torch
 from opencoder_lsp.engine.attention import Layout, Segment
 from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.engine.sampling import NOT_FINITE, Sampler
-from opencoder_lsp.engine.step import DeviceLostError, Outcome, Work
+from opencoder_lsp.engine.step import DeviceLostError, Outcome, Token, Work
 from opencoder_lsp.engine.threads import Threads
 from opencoder_lsp.errors import EngineError
 
@@ -74,12 +75,12 @@ class TorchRunner:
         last: list[int] = []
         segments: list[Segment] = []
         for work in works:
-            start, end = work.start, work.start + work.count
-            segments.append(Segment(work.request.slot, start, work.count, len(ids)))
-            ids += work.request.ids[start:end]
+            start, end = work.start, work.start + work.count + len(work.draft)
+            segments.append(Segment(work.request.slot, start, end - start, len(ids)))
+            ids += work.ids
             positions += range(start, end)
             if work.sample:
-                last.append(len(ids) - 1)
+                last += range(len(ids) - 1 - len(work.draft), len(ids))
         layout = Layout(segments)
         self._memory.begin(layout)
         inputs = torch.tensor([[ids], [positions]]).to(self._input_device, non_blocking=True)
@@ -93,12 +94,18 @@ class TorchRunner:
         ).logits
         if not last:
             return [None] * len(works)
-        sampled = [work for work in works if work.sample]
-        chosen = iter(self._sampler.choose(logits[0, :, : self._vocab_size], sampled))
-        return [_outcome(next(chosen)) if work.sample else None for work in works]
+        rows = [work for work in works if work.sample for _ in range(1 + len(work.draft))]
+        chosen = map(_token, self._sampler.choose(logits[0, :, : self._vocab_size], rows))
+        return [_outcome(work, chosen) for work in works]
 
 
-def _outcome(token: int) -> Outcome:
+def _outcome(work: Work, chosen: Iterator[Token]) -> Outcome:
+    if not work.sample:
+        return None
+    return list(islice(chosen, 1 + len(work.draft))) if work.draft else next(chosen)
+
+
+def _token(token: int) -> Token:
     if token == NOT_FINITE:
         return EngineError("the model gave numbers that are not finite (NaN)")
     return token

@@ -75,10 +75,10 @@ class Scheduler:
             self._waiting = [entry for entry in self._waiting if entry[2] is not request]
             heapq.heapify(self._waiting)
 
-    def advance(self, work: Work) -> None:
-        """Note that the rows of a piece of work are computed."""
+    def advance(self, work: Work, drafted: int = 0) -> None:
+        """Note that the rows of a piece of work, and of its first `drafted` guesses, are right."""
         request = work.request
-        request.computed = work.start + work.count
+        request.computed = work.start + work.count + drafted
         self._slots.grow(request.slot, request.computed)
 
     def plan(self) -> Plan:

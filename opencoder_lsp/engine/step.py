@@ -19,6 +19,8 @@ class Work:
     The share of one request in a step: compute rows for `ids[start:start + count]` in its slot.
 
     With `sample`, the last of them gives the next token, which is one of `allowed` if that is set.
+    The tokens of `draft`, guesses at those that come next, have their rows behind them; then each
+    gives the one that would follow it, too.
     """
 
     request: Request
@@ -26,6 +28,12 @@ class Work:
     count: int
     sample: bool
     allowed: Allowed | None = None
+    draft: tuple[int, ...] = ()  # only with `sample`, of a greedy request
+
+    @property
+    def ids(self) -> list[int]:
+        """The tokens to compute rows for, with those of the draft."""
+        return [*self.request.ids[self.start : self.start + self.count], *self.draft]
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +45,10 @@ class Copy:
     rows: int
 
 
-Outcome = int | EngineError | None  # the next token, what was wrong with it, or none was asked for
+Token = int | EngineError  # a token, or what was wrong with it
+# The next token, or none was asked for; with a draft, a list: that token, and for each of the
+# draft's the one behind it.
+Outcome = Token | list[Token] | None
 
 
 class Runner(Protocol):

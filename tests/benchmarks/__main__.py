@@ -1,13 +1,13 @@
-"""`python -m tests.benchmarks [front|decode …]`: all of them without an argument."""
+"""`python -m tests.benchmarks [front|decode|lookup …]`: all of them without an argument."""
 
 import os
 import subprocess
 import sys
 
-from tests.benchmarks import decode, front
+from tests.benchmarks import decode, front, lookup
 from tests.conftest import MODEL_HOME
 
-BENCHMARKS = {"front": front.run, "decode": decode.run}
+BENCHMARKS = {"front": front.run, "decode": decode.run, "lookup": lookup.run}
 
 
 def main(names: list[str]) -> None:

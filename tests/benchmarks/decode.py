@@ -73,7 +73,9 @@ def run(home: Path) -> None:
     command = [sys.executable, "-c", PEER, str(folder), *arguments]
     done = subprocess.run(command, capture_output=True, text=True, check=True)
     peer_decode, peer_prefill = map(float, done.stdout.split())
-    settings = Settings.load(cli=["model.name=demo", f"engine.threads={threads}"])
+    settings = Settings.load(
+        cli=["model.name=demo", "engine.lookup=false", f"engine.threads={threads}"]
+    )
     decode, prefill = asyncio.run(_ours(settings))
     print(f"engine beside transformers generate (demo model, bf16, {threads} threads)")
     print(f"  {'':24}{'engine':>10}{'generate':>10}{'ratio':>8}")

@@ -17,11 +17,11 @@ from tests.fakes.runner import LETTERS, PREFIXES, FakeRunner
 class Bench:
     """A generation over a fake runner, and the events of every request."""
 
-    def __init__(self, runner: FakeRunner, context: int = 100) -> None:
+    def __init__(self, runner: FakeRunner, context: int = 100, *, lookup: bool = True) -> None:
         self.totals: Counter[str] = Counter()
         self.ended = 0
         self.context = context
-        self.generation = Generation(runner, PREFIXES, 8, self.totals, self._count)
+        self.generation = Generation(runner, PREFIXES, 8, self.totals, self._count, lookup=lookup)
         self.events: dict[Request, list[Event]] = {}
 
     def _count(self) -> None:

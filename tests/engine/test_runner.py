@@ -44,14 +44,14 @@ class Peer:
         self._plain = make_model(architecture, vocab_size=VOCABULARY, **changes)
         self._known: dict[tuple[int, ...], list[int]] = {}
 
-    def expected(self, prompt: Sequence[int]) -> list[int]:
-        key = tuple(prompt)
+    def expected(self, prompt: Sequence[int], new: int = NEW) -> list[int]:
+        key = (new, *prompt)
         if key not in self._known:
             ids = torch.tensor([prompt])
             plain = self._plain.generate(
                 ids,
                 attention_mask=torch.ones_like(ids),
-                max_new_tokens=NEW,
+                max_new_tokens=new,
                 do_sample=False,
                 eos_token_id=None,
                 pad_token_id=0,

@@ -1,11 +1,12 @@
 """A runner without torch, whose steps can be counted, held back and made to fail."""
 
+import copy
 import threading
 from collections.abc import Callable, Sequence
 
 from opencoder_lsp.engine.core import Loaded
 from opencoder_lsp.engine.healing import PrefixIndex
-from opencoder_lsp.engine.step import Outcome, Work
+from opencoder_lsp.engine.step import Outcome, Token, Work
 
 WAIT = 20.0  # seconds after which a test that waits has failed
 
@@ -49,8 +50,8 @@ ORDER = PREFIXES.order
 
 class FakeRunner:
     """
-    Answers by `answer`, one call for each token. `pause` holds the engine thread before its next
-    step, `release` lets it do some; `fail` is raised by the next step.
+    Answers by `answer`, one call for each token, those of a draft included. `pause` holds the
+    engine thread before its next step, `release` lets it do some; `fail` is raised by the next.
     """
 
     def __init__(self, slots: int = 4, answer: Callable[[Work], Outcome] = alphabet) -> None:
@@ -58,6 +59,7 @@ class FakeRunner:
         self.answer = answer
         self.fail: Exception | None = None
         self.steps: list[list[tuple[str, int, int]]] = []  # request id, start, count
+        self.drafts: list[tuple[int, ...]] = []  # of each step, the tokens drafted in it
         self.copies: list[tuple[int, int, int]] = []
         self._changed = threading.Condition()
         self._budget: int | None = None  # steps that may be done; None for any number
@@ -70,11 +72,24 @@ class FakeRunner:
         self._wait_for_leave()
         with self._changed:
             self.steps.append([(w.request.id, w.start, w.count) for w in works])
+            self.drafts.append(tuple(token for w in works for token in w.draft))
             self._changed.notify_all()
         if self.fail is not None:
             error, self.fail = self.fail, None
             raise error
-        return [self.answer(work) if work.sample else None for work in works]
+        return [self._answer(work) for work in works]
+
+    def _answer(self, work: Work) -> Outcome:
+        if not work.sample or not work.draft:
+            return self.answer(work) if work.sample else None
+        outcomes: list[Token] = []
+        for known in range(len(work.draft) + 1):
+            request = copy.copy(work.request)
+            request.ids = [*request.ids, *work.draft[:known]]
+            outcome = self.answer(Work(request, work.start + known, 1, sample=True))
+            assert isinstance(outcome, Token)
+            outcomes.append(outcome)
+        return outcomes
 
     def pause(self) -> None:
         """Hold the thread at its next step."""
