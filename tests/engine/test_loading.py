@@ -108,6 +108,11 @@ def test_what_is_loaded_is_described(whole: Path) -> None:
     assert progress[-1] == 1.0
 
 
+@pytest.mark.parametrize("value", [True, False])
+def test_the_setting_says_whether_lookup_is_used(whole: Path, value: bool) -> None:
+    assert load(whole, f"engine.lookup={value}").lookup is value
+
+
 def test_the_context_can_be_made_shorter_but_not_longer(whole: Path) -> None:
     assert load(whole, "engine.context=100").context_length == 100
     with pytest.raises(ModelError, match=rf"engine\.context is 1000.* at most {CONTEXT}"):
