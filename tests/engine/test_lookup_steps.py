@@ -172,8 +172,8 @@ async def test_metrics_say_how_many_guesses_were_right(served: Serve) -> None:
     drafted = engine.status.totals["drafted_tokens"]
     accepted = engine.status.totals["accepted_tokens"]
     assert drafted >= accepted > 0
-    assert f"opencoder_engine_drafted_tokens_total {drafted}" in lines
-    assert f"opencoder_engine_accepted_tokens_total {accepted}" in lines
+    assert f"opencoder_engine_drafted_tokens_total {drafted:.1f}" in lines
+    assert f"opencoder_engine_accepted_tokens_total {accepted:.1f}" in lines
 
 
 def real(runner: TorchRunner, chunk: int = 16) -> tuple[Generation, Counter[str]]:
