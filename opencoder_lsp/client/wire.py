@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError
+from pydantic import BaseModel, ConfigDict, FiniteFloat, TypeAdapter, ValidationError
 from pydantic.dataclasses import dataclass as checked_dataclass
 
 from opencoder_lsp.errors import EngineError
@@ -23,7 +23,7 @@ class Health:
     """
 
     state: State
-    progress: float = 0.0
+    progress: FiniteFloat = 0.0
     cause: str | None = None
     model: str = ""
     folder: str = ""

@@ -59,6 +59,9 @@ class Store:
     """
     The conversations of this user, in `path` (mode 0600; created when first used).
 
+    Each call has a connection of its own, so any thread may call; it may wait seconds for another
+    front's write, so an event loop should leave it to a thread.
+
     Raises OpencoderError where the file cannot be used.
     """
 

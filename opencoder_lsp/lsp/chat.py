@@ -1,5 +1,6 @@
 """`opencoder.chat` and `opencoder.explain`: conversations with the model."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from contextlib import AsyncExitStack
@@ -53,7 +54,7 @@ async def explain_command(
             line = work_done(ls, title, token=work_done_token, cancellable=True)
             await stack.enter_async_context(line)
         answer = await ask(ls, messages, on_text)
-    conversation = _remember(ls, messages[-1].content, answer)
+    conversation = await _remember(ls, messages[-1].content, answer)
     if arguments.show:
         name = PurePosixPath(selection.path).name or "code"
         await show_answer(ls, f"Explanation of {name}", answer.text)
@@ -71,11 +72,12 @@ async def chat_command(ls: "Server", arguments: ChatArguments) -> dict[str, Any]
         raise PromptError("the message is empty")
     content = "\n\n".join([message, *(_attached(ls, item) for item in arguments.attachments)])
     old = arguments.conversation_id
-    turns = [*(ls.conversations.turns(old) if old else []), Turn("user", content)]
+    said = await asyncio.to_thread(ls.conversations.turns, old) if old else []
+    turns = [*said, Turn("user", content)]
     messages = [Message(turn.role, turn.content) for turn in turns]
     answer = await ask(ls, messages, _streamer(ls, arguments.token))
     return {
-        "conversationId": _remember(ls, content, answer, old),
+        "conversationId": await _remember(ls, content, answer, old),
         "text": answer.text,
         "finishReason": answer.finish_reason,
         "usage": _usage(answer.usage),
@@ -147,13 +149,15 @@ def _attached(ls: "Server", attachment: Attachment) -> str:
     return name + fenced(selection.code, selection.language)
 
 
-def _remember(ls: "Server", question: str, answer: Answer, old: str | None = None) -> str | None:
+async def _remember(
+    ls: "Server", question: str, answer: Answer, old: str | None = None
+) -> str | None:
     """Keep what was said and return the conversation's id; None where it could not be kept."""
     turns = [Turn("user", question)]
     if answer.text:  # nothing said is nothing to go on from, and no template can write it
         turns.append(Turn("assistant", answer.text))
     try:
-        return ls.conversations.add(turns, old)
+        return await asyncio.to_thread(ls.conversations.add, turns, old)
     except OpencoderError as error:  # the answer must not be lost with the disk
         ls.troubles.report(error)
         return None

@@ -1,5 +1,6 @@
 """`workspace/executeCommand`: plain JSON in and out, so that any LSP client can use it."""
 
+import asyncio
 import dataclasses
 import logging
 from collections.abc import Awaitable, Callable
@@ -42,13 +43,14 @@ async def chat(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, An
 async def conversations(ls: "Server", params: types.ExecuteCommandParams) -> list[dict[str, Any]]:
     """`{}` → `[{id, title, updated, messages}]`, the newest first."""
     parse(NoArguments, params.command, params.arguments)
-    return [dataclasses.asdict(summary) for summary in ls.conversations.summaries()]
+    summaries = await asyncio.to_thread(ls.conversations.summaries)
+    return [dataclasses.asdict(summary) for summary in summaries]
 
 
 async def delete_conversation(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
     """`{conversationId}` → `{}`."""
     arguments = parse(ConversationArguments, params.command, params.arguments)
-    ls.conversations.delete(arguments.conversation_id)
+    await asyncio.to_thread(ls.conversations.delete, arguments.conversation_id)
     return {}
 
 

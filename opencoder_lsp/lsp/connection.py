@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
 from opencoder_lsp.errors import EngineUnavailableError, OpencoderError
+from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.settings import Settings
 
 if TYPE_CHECKING:
@@ -68,7 +69,8 @@ class Connection:
     """
     Connects when first asked, and again when the engine has gone. `tell` gets each new status.
 
-    Errors are those of `opencoder_lsp.client.launcher.Launcher` and of loading a tokenizer.
+    Errors are those of `opencoder_lsp.client.launcher.Launcher` and of loading a tokenizer, and
+    EngineUnavailableError for whatever else keeps us from getting there.
     """
 
     def __init__(self, settings: Settings, tell: Callable[[Status], None]) -> None:
@@ -150,6 +152,12 @@ class Connection:
             self._failed_at = time.monotonic()
             self._say(Status("error", str(error)))
             raise
+        except Exception as error:  # boundary: else the status would be "loading" for ever
+            self._failed_at = time.monotonic()
+            message = f"connecting to the engine failed: {describe(error)}"
+            log.error("%s", message)
+            self._say(Status("error", message))
+            raise EngineUnavailableError(message) from error
         health = prepared.launcher.health
         self._say(Status("ready", f"{prepared.model.name} is ready"))
         context_length = prepared.model.manifest.context_length
@@ -164,7 +172,7 @@ class Connection:
 
     def _on_health(self, health: "Health") -> None:
         if health.state == "loading":
-            percent = min(100, max(0, round(health.progress * 100)))
+            percent = round(100 * min(1.0, max(0.0, health.progress)))
             name = health.model or "the model"
             self._say(Status("loading", f"loading {name}", percent))
 

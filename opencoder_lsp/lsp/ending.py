@@ -6,7 +6,8 @@ Where a suggestion ends: looked at while it is made, so that the engine stops as
   anyway; at a line that leaves the block of the cursor's line, or that comes back to its
   indentation after a block was written (a closing bracket still belongs to it); at a blank line
   with nothing of the block behind it.
-* An auto-closed bracket or quote right of the cursor is not closed a second time.
+* An auto-closed bracket or quote right of the cursor is not closed a second time. Brackets inside
+  a string that begins and ends on one line do not count, nor does a quote behind a backslash.
 """
 
 import re
@@ -18,6 +19,9 @@ _CLOSING_LINE = re.compile(r"\s*[)\]}]+[\s)\]};,]*|\s*(end|fi|done|esac)\s*;?\s*
 _GOES_ON = re.compile(r"\s*([)\]}]|(else|elif|except|finally|catch|rescue|case|when)\b)")
 _PAIRS = {")": "(", "]": "[", "}": "{"}
 _QUOTES = "\"'`"
+# What may stand before the quote of a string; behind any other word it is an apostrophe.
+_STRING_PREFIXES = frozenset({"r", "b", "f", "u", "l", "t", "br", "rb", "fr", "rf", "u8"})
+_WORD = re.compile(r"\w+\Z")
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _REACH = 4000  # characters right of the cursor that are looked at
 _TAB = 4  # columns of a tab, where indentations are compared
@@ -57,7 +61,7 @@ class Ending:
         else:
             count, done = self._count(lines, final)
             shown = "\n".join(lines[:count])
-            closed = self._closed_at(shown)
+            closed = self._closed_at(shown, whole=final or done)
             if closed is not None:
                 return shown[:closed], True
         if final or done:
@@ -90,22 +94,54 @@ class Ending:
             inside = inside or deep > base
         return len(lines), False
 
-    def _closed_at(self, text: str) -> int | None:
-        """Return where `text` closes the bracket or quote that is closed right of the cursor."""
+    def _closed_at(self, text: str, whole: bool) -> int | None:
+        """
+        Return where `text` closes the bracket or quote that is closed right of the cursor.
+
+        `whole` says that its last line is complete: before that, a quote on it may yet find its
+        partner, and what is behind the quote is not decided.
+        """
         closer = self._rest[:1]
         if closer and closer in _QUOTES:
-            at = text.find(closer)
-            return at if at >= 0 else None
-        opener = _PAIRS.get(closer)
-        depth = 0
-        for at, character in enumerate(text):
-            if character == opener:
-                depth += 1
-            elif character == closer and opener:
-                depth -= 1
+            return _unescaped(text, closer, 0, len(text))
+        if closer not in _PAIRS:
+            return None
+        line = self._line if len(self._line) <= _REACH else ""
+        code, at, depth = line + text, 0, 0
+        while at < len(code):
+            if code[at] in _QUOTES and not _is_apostrophe(code, at):
+                line_break = code.find("\n", at)
+                end = _unescaped(
+                    code, code[at], at + 1, len(code) if line_break < 0 else line_break
+                )
+                reaches = at < len(line) and (end is None or end >= len(line))
+                # A string that goes on right of the cursor has that bracket in it: it counts.
+                if not (reaches and code[at] in self._rest):
+                    if end is None and line_break < 0 and not whole:
+                        return None
+                    at = at if end is None else end
+            elif at >= len(line):
+                depth += (code[at] == _PAIRS[closer]) - (code[at] == closer)
                 if depth < 0:
-                    return at
+                    return at - len(line)
+            at += 1
         return None
+
+
+def _unescaped(text: str, character: str, start: int, end: int) -> int | None:
+    """Return where `character` first stands in `text[start:end]` without a backslash before it."""
+    at = start
+    while at < end:
+        if text[at] == character:
+            return at
+        at += 2 if text[at] == "\\" else 1
+    return None
+
+
+def _is_apostrophe(text: str, at: int) -> bool:
+    """Return whether the quote there is part of a word, as in "don't", and opens no string."""
+    word = _WORD.search(text, max(0, at - 4), at)
+    return text[at] == "'" and word is not None and word[0].lower() not in _STRING_PREFIXES
 
 
 def _indent(line: str) -> int:

@@ -60,7 +60,7 @@ class Troubles:
         kind = type(error).__name__
         if kind not in self._shown:
             self._shown.add(kind)
-            log.warning("trouble: %s", error)
+            log.warning("trouble: %s", describe(error))  # an engine's words may quote the code
             self._show(MessageType.Error, f"OpenCoder: {error}")
 
     def recovered(self) -> None:

@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from functools import partial
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
@@ -9,8 +10,9 @@ from lsprotocol import types
 from opencoder_lsp.errors import EngineBusyError, OpencoderError
 from opencoder_lsp.lsp.connection import NotNowError
 from opencoder_lsp.lsp.documents import Document, Spot
+from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.progress import WorkDone
-from opencoder_lsp.lsp.suggestion import OnText
+from opencoder_lsp.lsp.suggestion import OnText, Ready
 from opencoder_lsp.prompt.completion import Place
 from opencoder_lsp.prompt.context import may_send
 
@@ -29,22 +31,19 @@ async def inline_completion(
     Answer with one item that inserts at the cursor, or with null.
 
     While the engine loads, what is triggered by typing is answered at once, and what the user asks
-    for waits. With a `workDoneToken`, the message of its reports is the suggestion so far.
+    for waits, until it is outdated. With a `workDoneToken`, the message of its reports is the
+    suggestion so far.
     """
     document = ls.documents.get(params.text_document.uri)
     if document is None:
         return None
-    if params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked:
-        version = document.version
-        await _wait_for_engine(ls)
-        document = ls.documents.get(params.text_document.uri)
-        if document is None or document.version != version:
-            return None
+    invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+    ready = partial(_wait_for_engine, ls) if invoked else None
     spot = document.spot(params.position)
     line = WorkDone(ls, params.work_done_token)
     line.begin("OpenCoder")
     try:
-        text = await suggestion_at(ls, document, spot, line.report)
+        text = await suggestion_at(ls, document, spot, line.report, ready)
     finally:
         line.end()
     if not text:
@@ -71,10 +70,16 @@ async def _wait_for_engine(ls: "Server") -> None:
 
 
 async def suggestion_at(
-    ls: "Server", document: Document, spot: Spot, on_text: OnText | None = None
+    ls: "Server",
+    document: Document,
+    spot: Spot,
+    on_text: OnText | None = None,
+    ready: Ready | None = None,
 ) -> str | None:
     """
     Return what to insert at a place, nothing where there is no suggestion or no engine yet.
+
+    `ready` is awaited before the engine is asked, and no longer than the request is of interest.
 
     Trouble with the engine is shown to the user once, and is no error of the request: editors show
     those for each key.
@@ -83,9 +88,9 @@ async def suggestion_at(
     if place is None:
         return None
     try:
-        text = await ls.session_of(document.uri).suggest(place, on_text)
+        text = await ls.session_of(document.uri).suggest(place, on_text, ready)
     except (NotNowError, EngineBusyError) as error:
-        log.info("no completion now: %s", error)
+        log.info("no completion now: %s", describe(error))  # an engine's words may quote the code
         return None
     except OpencoderError as error:
         ls.troubles.report(error)

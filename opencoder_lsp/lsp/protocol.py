@@ -2,17 +2,16 @@
 JSON-RPC and LSP's life cycle over pygls, with the gaps that were measured in pygls 2.1 closed.
 
 pygls keeps the registry of features, builds the capabilities and sends; what comes in is handled
-here, since there each of these goes wrong (P1 … are numbers of our list of pygls' gaps):
+here, since there each of these goes wrong:
 
-* Every request is answered exactly once: bad params with -32602 (P1), bad JSON with -32700 and
-  what is no JSON-RPC with -32600 (P2), and only the message itself is looked at, never an object
-  inside it (P3).
-* Before `initialize` a request gets -32002 (P4), a second one -32600 (P5), so does anything after
-  `shutdown` (P6); `exit` without it is exit code 1 (P7).
-* A request is a task and `$/cancelRequest` cancels it, commands included; that answers -32800
-  (P12, P13).
-* An error carries a message for people, never a traceback, a path or code (P18), and a response
-  to a request that we gave up is let pass (P21).
+* Every request is answered exactly once: bad params with -32602, bad JSON with -32700, what is no
+  JSON-RPC with -32600, and a result that cannot be written as JSON with -32603. Only the message
+  itself is looked at, never an object inside it.
+* Before `initialize` a request gets -32002, a second one -32600, so does anything after
+  `shutdown`; `exit` without it is exit code 1.
+* A request is a task and `$/cancelRequest` cancels it, commands included; that answers -32800.
+* An error carries a message for people, never a traceback, a path or code, and a response to a
+  request that we gave up is let pass.
 
 A message is handled when the tasks of the messages before it have come to their first `await`: so
 a handler that looks at a document before it awaits anything sees the text that its position means.
@@ -223,7 +222,13 @@ class Protocol(LanguageServerProtocol):
         elif (error := task.exception()) is not None:
             self._refuse(request_id, *translated(error, method))
         else:
-            self._send_data({"jsonrpc": "2.0", "id": request_id, "result": task.result()})
+            self._answer(request_id, method, task.result())
+
+    def _answer(self, request_id: Id, method: str, result: Any) -> None:
+        try:
+            self._send_data({"jsonrpc": "2.0", "id": request_id, "result": result})
+        except Exception as error:  # boundary: a result that is no JSON still needs an answer
+            self._refuse(request_id, *translated(error, method))
 
     def _refuse(self, request_id: Id | None, code: int, message: str) -> None:
         error = {"code": code, "message": message}

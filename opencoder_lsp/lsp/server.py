@@ -11,6 +11,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 from pygls.protocol import default_converter
 
@@ -128,8 +129,9 @@ class Server(LanguageServer):
         self._send_status()
         run(self._connect())
         if self._has_configuration:
-            await self._watch_configuration()
-            await self.pull_configuration()
+            # In this order on the wire, so that no change goes unseen; but a client that refuses to
+            # watch, or does not answer, is asked all the same.
+            await asyncio.gather(self._watch_configuration(), self.pull_configuration())
 
     def on_change(self, document: Document) -> None:
         """Note that the text of a document has changed."""
@@ -174,7 +176,11 @@ class Server(LanguageServer):
             method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
             options = types.DidChangeConfigurationRegistrationOptions(section=SECTION)
             registration = types.Registration("configuration", method, options)
-            await self.client_register_capability_async(types.RegistrationParams([registration]))
+            params = types.RegistrationParams([registration])
+            try:
+                await self.client_register_capability_async(params)
+            except JsonRpcException:
+                log.info("the client refused to tell of changed settings")
 
     async def _connect(self) -> None:
         try:

@@ -5,7 +5,8 @@ VS Code cancels a request before each new one, Neovim sends new ones without can
 keys only type what the model is about to say. So the stream belongs to the document:
 
 * A request is answered when the suggestion is complete; with None at once when a newer request or
-  an edit has come; and not at all (it raises CancelledError) when it is cancelled.
+  an edit has come, even while it waits for an engine; and not at all (it raises CancelledError)
+  when it is cancelled.
 * The stream goes on while the text typed since its start agrees with what it produces, and the
   next request takes it over. It is closed when an edit contradicts it, when the document is closed
   or no longer wanted, and when nobody has taken it over for 250 ms.
@@ -14,10 +15,10 @@ keys only type what the model is about to say. So the stream belongs to the docu
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 from opencoder_lsp.lsp.ending import Ending
 from opencoder_lsp.lsp.failures import describe
@@ -27,6 +28,7 @@ log = logging.getLogger(__name__)
 
 GRACE = 0.25  # seconds that a stream waits for the next request
 OnText = Callable[[str], None]
+Ready = Callable[[], Awaitable[object]]
 
 
 class Continuation(Protocol):
@@ -138,31 +140,37 @@ class Session:
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is neither a stream nor a suggestion, so that no edit matters."""
-        return self._generation is None
+        """Whether there is no request, stream or suggestion, so that no edit matters."""
+        return self._generation is None and self._request is None
 
     @property
     def is_working(self) -> bool:
         """Whether a stream is open."""
         return self._generation is not None and not self._generation.complete
 
-    async def suggest(self, place: Place, on_text: OnText | None = None) -> str | None:
+    async def suggest(
+        self, place: Place, on_text: OnText | None = None, ready: Ready | None = None
+    ) -> str | None:
         """
         Return what to insert at `place`, "" where there is nothing, None where it is outdated.
 
-        `on_text` gets the whole suggestion so far each time it grows. Raises what the source
-        raises.
+        `on_text` gets the whole suggestion so far each time it grows. A new stream is opened only
+        after `ready` has been awaited. Raises what that and the source raise.
         """
         self._answer_none()
-        answer = asyncio.get_running_loop().create_future()
+        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
         request = self._request = _Request(place, on_text, answer)
         self._stop_timer()
-        if not self._can_take_over(place):
-            self._start(place)
-        self._advance()
         try:
-            return await request.answer
-        except asyncio.CancelledError:
+            if not self._can_take_over(place):
+                self._drop()
+                if ready is not None:
+                    await _first(ready(), answer)
+                if not answer.done():
+                    self._start(place)
+            self._advance()
+            return await answer
+        except BaseException:
             if answer.done() and not answer.cancelled():
                 answer.exception()  # seen, so that asyncio does not complain
             if self._request is request:
@@ -245,3 +253,16 @@ class Session:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
+
+
+async def _first(ready: Awaitable[object], answer: asyncio.Future[str | None]) -> None:
+    """Wait until one of the two is there; raises what `ready` raises, unless there is an answer."""
+    waiting = asyncio.ensure_future(ready)
+    both: set[asyncio.Future[Any]] = {waiting, answer}
+    try:
+        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+    finally:
+        waiting.cancel()
+    failed = waiting.done() and not waiting.cancelled() and waiting.exception()
+    if failed and not answer.done():
+        raise failed

@@ -2,6 +2,7 @@
 
 import sqlite3
 import stat
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -69,3 +70,11 @@ def test_a_damaged_file_is_named(store: Store) -> None:
     with pytest.raises(OpencoderError, match=store.path.name) as error:
         store.summaries()
     assert isinstance(error.value.__cause__, sqlite3.DatabaseError)
+
+
+def test_any_thread_may_use_it(store: Store) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        conversations = list(pool.map(store.add, [[QUESTION, ANSWER]] * 16))
+        turns = list(pool.map(store.turns, conversations))
+    assert turns == [[QUESTION, ANSWER]] * 16
+    assert len(store.summaries()) == 16

@@ -55,6 +55,42 @@ def test_a_quote_that_is_closed_already_is_not_closed_again() -> None:
     assert shown('open("', 'a.txt", "r")', '")') == "a.txt"
 
 
+@pytest.mark.parametrize(
+    ("prefix", "suffix", "text", "expected"),
+    [
+        ("print(", ")", '":)", name)\n', '":)", name'),
+        ("print(", ")", "':)', f\"a)\", `b)`) + 1", "':)', f\"a)\", `b)`"),
+        ("print(", ")", '"a \\") b", c) + 1', '"a \\") b", c'),
+        ("print('a)', ", ")", "'b)', c) + 1", "'b)', c"),
+        ('print("a', ")", ' :)", b) + 1', ' :)", b'),
+        ('f("a (', ')")', 'b) c")', "b"),
+        ("f(", ")", "don't, isn't) or don't", "don't, isn't"),
+        ("f(", ")", "1 # it's\n    , 2) + 'a'", "1 # it's\n    , 2"),
+        ("f(", ")", 'it is "so) and', 'it is "so'),
+    ],
+    ids=[
+        "smiley", "kinds", "escape", "strings left", "string begun left", "inside a string",
+        "apostrophes", "apostrophe in a comment", "never closed",
+    ],
+)  # fmt: skip
+def test_a_bracket_inside_a_string_closes_nothing(
+    prefix: str, suffix: str, text: str, expected: str
+) -> None:
+    assert shown(prefix, text, suffix) == expected
+
+
+def test_a_string_that_is_not_finished_yet_may_still_have_the_bracket_in_it() -> None:
+    rules = ending("print(", ")")
+    assert rules.cut('":)') == ('":)', False)
+    assert rules.cut('":)", a)') == ('":)", a', True)
+    assert rules.cut('":)\n') == ('":', True)
+
+
+def test_a_quote_behind_a_backslash_closes_nothing() -> None:
+    assert shown("x = '", "don\\'t' + y", "'") == "don\\'t"
+    assert shown("x = '", "a\\\\' + y", "'") == "a\\\\"
+
+
 def test_with_code_right_of_the_cursor_only_that_line_is_completed() -> None:
     assert shown("x = ", "compute(\n    1)", " + offset\n") == "compute("
 
@@ -90,7 +126,7 @@ def test_the_engine_can_stop_as_soon_as_the_next_block_begins() -> None:
     assert rules.cut("\n    return 1\n\nd") == ("\n    return 1", True)
 
 
-codelike = st.text(st.sampled_from("ab \n\t()[]{}\"'`:#é"), max_size=60)
+codelike = st.text(st.sampled_from("ab \n\t()[]{}\"'`\\:#é"), max_size=60)
 
 
 @given(codelike, codelike, codelike, st.sampled_from(["python", "markdown"]))

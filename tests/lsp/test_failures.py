@@ -64,6 +64,15 @@ def test_trouble_is_shown_once_for_each_kind_until_all_is_well_again() -> None:
     assert shown[2:] == [(MessageType.Error, "OpenCoder: it stopped again")]
 
 
+def test_what_an_engine_says_is_shown_but_not_logged(caplog: pytest.LogCaptureFixture) -> None:
+    shown = list[str]()
+    with caplog.at_level(logging.DEBUG):
+        Troubles(lambda kind, text: shown.append(text)).report(EngineError("bad prompt: secret"))
+    assert shown == ["OpenCoder: bad prompt: secret"]
+    assert "EngineError" in caplog.text
+    assert "secret" not in caplog.text
+
+
 def test_the_same_warning_is_shown_once_for_good() -> None:
     shown = list[str]()
     troubles = Troubles(lambda kind, text: shown.append(text))

@@ -166,9 +166,7 @@ async def test_a_stream_that_was_taken_over_outlives_the_grace(source: ScriptedS
     stream = await source.opened(1)
     await cancelled(first)
     second = await started(session.suggest(place("x = 1")))
-    await asyncio.sleep(
-        0.05
-    )  # five times the grace: what is tested is that time passing is harmless
+    await asyncio.sleep(0.05)  # five times the grace: time passing must be harmless
     assert not stream.closed.is_set()
     stream.finish("10")
     assert await second == "0"
@@ -248,3 +246,54 @@ async def test_an_answer_cut_by_the_token_limit_loses_its_unfinished_line(
     request = await started(session.suggest(place("if a:")))
     (await source.opened(1)).finish("\n    b()\n    c(", reason="length")
     assert await request == "\n    b()"
+
+
+async def test_a_request_waits_until_there_is_an_engine(
+    session: Session, source: ScriptedSource
+) -> None:
+    ready = asyncio.Event()
+    request = await started(session.suggest(place("x = "), ready=ready.wait))
+    await asyncio.sleep(0)
+    assert source.streams == []
+    ready.set()
+    (await source.opened(1)).finish("1")
+    assert await request == "1"
+
+
+async def test_a_request_that_waits_for_an_engine_is_outdated_at_once(
+    session: Session, source: ScriptedSource
+) -> None:
+    never = asyncio.Event()
+    first = await started(session.suggest(place("x = "), ready=never.wait))
+    second = await started(session.suggest(place("x = "), ready=never.wait))
+    assert await first is None
+    session.changed("y")
+    assert await second is None
+    third = await started(session.suggest(place("x = "), ready=never.wait))
+    session.close()
+    assert await third is None
+    await cancelled(await started(session.suggest(place("x = "), ready=never.wait)))
+    assert session.is_empty
+    assert source.streams == []
+
+
+async def test_a_request_that_waits_for_an_engine_closes_a_stream_elsewhere(
+    session: Session, source: ScriptedSource
+) -> None:
+    await started(session.suggest(place("x = ")))
+    stream = await source.opened(1)
+    ready = asyncio.Event()
+    second = await started(session.suggest(place("y = "), ready=ready.wait))
+    await stream.closed.wait()
+    ready.set()
+    (await source.opened(2)).finish("2")
+    assert await second == "2"
+
+
+async def test_an_engine_that_cannot_be_had_is_the_error_of_the_request(session: Session) -> None:
+    async def fail() -> None:
+        raise EngineError("no engine")
+
+    with pytest.raises(EngineError):
+        await session.suggest(place("x = "), ready=fail)
+    assert session.is_empty

@@ -1,7 +1,9 @@
 """Commands and code actions: explain, chat, status, and how answers are shown."""
 
+import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
@@ -206,6 +208,19 @@ async def test_a_conversation_outlives_the_server(
     assert await other.command("opencoder.conversation.delete", arguments) == {}
     assert await one.command("opencoder.conversations", {}) == []
     assert (await refused(one.command("opencoder.chat", again))).code == -32602
+
+
+async def test_the_server_answers_while_another_front_keeps_the_conversations_busy(
+    editor: Editor, fake: FakeEngine, home: Path
+) -> None:
+    await editor.command("opencoder.chat", {"message": "Hello"})
+    with closing(sqlite3.connect(home / "data" / "conversations.sqlite3")) as other:
+        other.execute("BEGIN EXCLUSIVE")
+        listed = editor.send_command("opencoder.conversations")
+        await editor.command("opencoder.status")
+        assert not listed.done()
+        other.rollback()
+        assert len(await listed) == 1
 
 
 async def test_an_answer_is_given_where_it_cannot_be_kept(

@@ -155,6 +155,34 @@ async def test_no_text_of_the_user_is_logged(
     assert logs_with(SECRET, home) == []
 
 
+async def test_what_an_engine_quotes_of_the_user_s_text_is_not_logged(
+    env: dict[str, str], fake: FakeEngine, home: Path
+) -> None:
+    verbose = RawServer([sys.executable, "-m", "opencoder_lsp", "--verbose"], env)
+    item = {"uri": "file:///work/a.py", "languageId": "python", "version": 1, "text": "x = "}
+    ask = {"textDocument": {"uri": item["uri"]}, "position": {"line": 0, "character": 4}}
+    async with verbose:
+        await verbose.initialize()
+        verbose.send("textDocument/didOpen", {"textDocument": item})
+        for number, status in enumerate((400, 429, 503, 500)):
+            fake.fail_with(status, f"cannot go on with {SECRET}")
+            params = {**ask, "context": {"triggerKind": 1}}
+            answer = await verbose.request(number, "textDocument/inlineCompletion", params)
+            assert answer["result"] is None
+        await fake.requested(4)
+        fake.fail_with(400, f"cannot go on with {SECRET}")
+        error = (await verbose.request(4, "workspace/executeCommand", _chat(SECRET)))["error"]
+        assert SECRET in error["message"]
+        await verbose.request(5, "shutdown")
+        verbose.send("exit")
+        await verbose.exited()
+        log = await verbose.errors()
+    assert "trouble: InvalidRequestError" in log
+    assert "no completion now: EngineBusyError" in log
+    assert SECRET not in log
+    assert logs_with(SECRET, home) == []
+
+
 async def test_bytes_that_are_no_message_are_answered_and_passed_over(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()

@@ -5,6 +5,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
+from opencoder_lsp.lsp.framing import frame
 from tests.fakes.engine import FakeEngine
 from tests.protocol.conftest import StartEditor
 from tests.protocol.editor import Editor, capabilities
@@ -78,6 +79,24 @@ async def test_what_is_wrong_is_told_once_and_the_rest_counts(
     assert any("engine.url is not taken from the editor" in text for text in told)
     await editor.command("opencoder.chat", {"message": "Hello"})
     assert fake.requests[0]["max_tokens"] == 9
+
+
+@pytest.mark.parametrize("answers", [True, False])
+async def test_settings_are_asked_for_where_the_editor_refuses_to_tell_of_changes(
+    raw: RawServer, fake: FakeEngine, answers: bool
+) -> None:
+    change = {"didChangeConfiguration": {"dynamicRegistration": True}}
+    async with raw:
+        await raw.initialize(capabilities={"workspace": {"configuration": True, **change}})
+        while (message := await raw.receive()).get("method") != "workspace/configuration":
+            if message.get("method") == "client/registerCapability" and answers:
+                error = {"code": -32601, "message": "no such method"}
+                raw.write(frame({"jsonrpc": "2.0", "id": message["id"], "error": error}))
+        section = {"completion": {"colour": "red"}}
+        raw.write(frame({"jsonrpc": "2.0", "id": message["id"], "result": [section]}))
+        while (message := await raw.receive()).get("method") != "window/showMessage":
+            pass
+        assert "completion.colour" in message["params"]["message"]
 
 
 @pytest.mark.parametrize(

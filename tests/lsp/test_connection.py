@@ -1,0 +1,51 @@
+"""A connection that cannot be made for a reason that nobody expected."""
+
+from pathlib import Path
+
+import pytest
+
+from opencoder_lsp.errors import EngineUnavailableError
+from opencoder_lsp.lsp.connection import Connection, NotNowError, Status
+from opencoder_lsp.prompt.tokenizer import Tokenizer
+from opencoder_lsp.settings import Settings
+from tests.fakes.engine import FakeEngine
+from tests.fakes.model_folder import make_tokenizer_folder
+
+
+async def test_an_unexpected_failure_is_a_status_and_not_loading_for_ever(
+    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture, tmp_path: Path
+) -> None:
+    def fail(folder: Path) -> Tokenizer:
+        raise OSError("a secret path")
+
+    monkeypatch.setattr(Tokenizer, "load", fail)
+    model = make_tokenizer_folder(tmp_path / "model", name="tiny")
+    settings = Settings.load(cli=[f"model.name={model}", "engine.url=unix:/nowhere"])
+    told = list[Status]()
+    connection = Connection(settings, told.append)
+    with pytest.raises(EngineUnavailableError, match="OSError") as error:
+        await connection.engine()
+    assert isinstance(error.value.__cause__, OSError)
+    assert [status.kind for status in told] == ["error"]
+    assert connection.status.message == str(error.value)
+    assert "OSError" in caplog.text
+    assert "secret" not in caplog.text + str(error.value)
+    with pytest.raises(NotNowError):  # whoever types is not told with each key
+        await connection.engine_at_once()
+    await connection.close()
+
+
+async def test_a_percentage_is_one_whatever_the_engine_says(tmp_path: Path) -> None:
+    model = make_tokenizer_folder(tmp_path / "model", name="tiny")
+    told = list[Status]()
+    async with FakeEngine(tmp_path / "s", state="loading", progress=1e308) as fake:
+        settings = Settings.load(cli=[f"model.name={model}", f"engine.url={fake.url}"])
+
+        def tell(status: Status) -> None:
+            told.append(status)
+            fake.set_health(state="ready")
+
+        connection = Connection(settings, tell)
+        await connection.engine()
+        await connection.close()
+    assert [(status.kind, status.percent) for status in told] == [("loading", 100), ("ready", None)]
