@@ -75,7 +75,7 @@ class Starter:
         except EngineUnavailableError:
             await client.close()
         except EngineError as error:
-            log.warning("the engine at %s is not well: %s", self._socket, error)
+            log.warning("the engine at %s is not well: %s", self._socket, type(error).__name__)
             await client.close()
         except BaseException:
             await client.close()

@@ -16,12 +16,12 @@ def folders(*uris: str) -> WorkspaceFolders:
 @pytest.mark.parametrize(
     ("uri", "path"),
     [
-        ("file:///work/a%20b/%C3%A9.py", "/work/a b/é.py"),
-        ("file:///work/100%25.py", "/work/100%.py"),
-        ("git:/work/.env?%7B%7D", "/work/.env"),
-        ("vscode-notebook-cell:/work/a.ipynb#W0", "/work/a.ipynb"),
+        ("file:///project/a%20b/%C3%A9.py", "/project/a b/é.py"),
+        ("file:///project/100%25.py", "/project/100%.py"),
+        ("git:/project/.env?%7B%7D", "/project/.env"),
+        ("vscode-notebook-cell:/project/a.ipynb#W0", "/project/a.ipynb"),
         ("untitled:Untitled-1", ""),
-        ("untitled:/work/.env", "/work/.env"),
+        ("untitled:/project/.env", "/project/.env"),
         ("http://[broken", "http://[broken"),
         ("", ""),
     ],

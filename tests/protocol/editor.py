@@ -9,7 +9,7 @@ from pygls.protocol import default_converter
 from pytest_lsp import LanguageClient
 from pytest_lsp.client import DEFAULT_CLIENT_FEATURES, register_lsp_features
 
-URI = "file:///work/module.py"
+URI = "file:///project/module.py"
 TIMEOUT = 60.0  # seconds for anything that an editor waits for
 
 

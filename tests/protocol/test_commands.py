@@ -270,8 +270,12 @@ async def test_restarting_connects_to_an_engine_elsewhere_anew(
     [
         ("opencoder.explain", {}, "uri"),
         ("opencoder.explain", {"uri": URI, "range": {"start": {"line": -1}}}, "range.start.line"),
-        ("opencoder.explain", {"uri": "file:///work/other.py", "range": FUNCTION}, "not open"),
-        ("opencoder.explain", {"uri": "file:///work/.env", "range": FUNCTION}, "privacy.exclude"),
+        ("opencoder.explain", {"uri": "file:///project/other.py", "range": FUNCTION}, "not open"),
+        (
+            "opencoder.explain",
+            {"uri": "file:///project/.env", "range": FUNCTION},
+            "privacy.exclude",
+        ),
         ("opencoder.chat", {"message": "  \n"}, "empty"),
         ("opencoder.chat", {"message": 5}, "message"),
         ("opencoder.chat", {"message": "hi", "conversationId": "nope"}, "no such conversation"),
@@ -284,7 +288,7 @@ async def test_bad_arguments_are_refused_with_a_reason(
     editor: Editor, fake: FakeEngine, name: str, arguments: Any, part: str
 ) -> None:
     editor.open(CODE)
-    editor.open("KEY=secret", uri="file:///work/.env")
+    editor.open("KEY=secret", uri="file:///project/.env")
     error = await refused(editor.command(name, arguments))
     assert error.code == -32602
     assert part in error.message

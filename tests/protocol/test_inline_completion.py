@@ -132,8 +132,8 @@ async def test_text_that_cannot_be_encoded_is_completed(
 
 async def test_a_file_that_must_not_be_sent_gets_nothing(editor: Editor, fake: FakeEngine) -> None:
     for name in (".env.local", "ID_RSA", "server.pem", "a/../.env"):
-        editor.open("KEY=", uri=f"file:///work/{name}")
-        assert await editor.complete(0, 4, uri=f"file:///work/{name}") == []
+        editor.open("KEY=", uri=f"file:///project/{name}")
+        assert await editor.complete(0, 4, uri=f"file:///project/{name}") == []
     assert fake.requests == []
 
 
@@ -163,9 +163,9 @@ async def test_a_change_of_an_unopened_document_is_dropped_in_silence(editor: Ed
 async def test_a_document_of_any_scheme_is_completed(editor: Editor, fake: FakeEngine) -> None:
     for uri in (
         "untitled:Untitled-1",
-        "vscode-notebook-cell:/work/a.ipynb#W0sZmlsZQ",
-        "file:///work/with%20blank/%C3%A9.py",
-        "git:/work/a.py?%7B%22ref%22%3A%22~%22%7D",
+        "vscode-notebook-cell:/project/a.ipynb#W0sZmlsZQ",
+        "file:///project/with%20blank/%C3%A9.py",
+        "git:/project/a.py?%7B%22ref%22%3A%22~%22%7D",
     ):
         editor.open("x = ", uri=uri)
         assert len(await editor.complete(0, 4, uri=uri)) == 1

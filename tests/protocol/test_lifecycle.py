@@ -6,14 +6,14 @@ from tests.protocol.raw import INITIALIZE, RawServer
 
 DOCUMENT = {
     "textDocument": {
-        "uri": "file:///work/a.py",
+        "uri": "file:///project/a.py",
         "languageId": "python",
         "version": 1,
         "text": "x = ",
     }
 }
 ASK = {
-    "textDocument": {"uri": "file:///work/a.py"},
+    "textDocument": {"uri": "file:///project/a.py"},
     "position": {"line": 0, "character": 4},
     "context": {"triggerKind": 2},
 }

@@ -132,7 +132,7 @@ async def test_no_text_of_the_user_is_logged(
     raw: RawServer, env: dict[str, str], fake: FakeEngine, home: Path
 ) -> None:
     verbose = RawServer([sys.executable, "-m", "opencoder_lsp", "--verbose"], env)
-    uri = "file:///work/a.py"
+    uri = "file:///project/a.py"
     item = {"uri": uri, "languageId": "python", "version": 2, "text": f"x = '{SECRET}'\n"}
     place = {"textDocument": {"uri": uri}, "position": {"line": 1, "character": 0}}
     change = {"textDocument": {"uri": uri, "version": None}, "contentChanges": [{"text": SECRET}]}
@@ -159,7 +159,7 @@ async def test_what_an_engine_quotes_of_the_user_s_text_is_not_logged(
     env: dict[str, str], fake: FakeEngine, home: Path
 ) -> None:
     verbose = RawServer([sys.executable, "-m", "opencoder_lsp", "--verbose"], env)
-    item = {"uri": "file:///work/a.py", "languageId": "python", "version": 1, "text": "x = "}
+    item = {"uri": "file:///project/a.py", "languageId": "python", "version": 1, "text": "x = "}
     ask = {"textDocument": {"uri": item["uri"]}, "position": {"line": 0, "character": 4}}
     async with verbose:
         await verbose.initialize()
@@ -212,7 +212,7 @@ async def test_an_editor_that_reads_late_gets_every_answer(
     async with raw:
         await raw.initialize()
         text = "x = 1\n" * 2000
-        item = {"uri": "file:///work/a.py", "languageId": "python", "version": 1, "text": text}
+        item = {"uri": "file:///project/a.py", "languageId": "python", "version": 1, "text": text}
         raw.send("textDocument/didOpen", {"textDocument": item})
         fake.answer("word " * 60)
         for number in range(2000):
