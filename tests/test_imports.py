@@ -10,7 +10,7 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "opencoder_lsp"
 HEAVY = {"torch", "transformers", "accelerate", "safetensors", "gguf"}
-TORCH_MODULES = {"runner", "sampling", "weights", "convert", "attention", "cache"}
+TORCH_MODULES = {"runner", "sampling", "weights", "packing", "convert", "attention", "cache"}
 BASE = {"settings", "errors", "paths"}
 MAY_IMPORT = {
     "settings": {"errors", "paths"},
