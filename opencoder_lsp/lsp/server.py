@@ -165,7 +165,10 @@ class Server(LanguageServer):
         self._configure(answer[0] if answer else None)
 
     def _configure(self, section: object) -> None:
+        before = self.configuration.settings
         self.configuration.change(section)
+        if self.configuration.settings == before:  # what waits need not be asked for again
+            return
         for uri in list(self._sessions):  # what was made with the old settings
             self.on_close(uri)
 
