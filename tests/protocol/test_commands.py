@@ -171,8 +171,9 @@ async def test_a_command_can_be_cancelled_by_its_progress(editor: Editor, fake: 
     fake.pause_after(1)
     arguments = {"uri": URI, "range": FUNCTION, "show": True}
     request = editor.send_command("opencoder.explain", arguments, work_done_token="wd")
-    await fake.paused()
+    await editor.until(lambda: "wd" in editor.reports)
     assert editor.reports["wd"][0]["cancellable"] is True
+    await fake.paused()
     params = types.WorkDoneProgressCancelParams("wd")
     editor.window_work_done_progress_cancel(params)
     assert (await refused(request)).code == -32800
