@@ -1,5 +1,6 @@
 """Settings from the editor: taken, refused with one warning, never a failed initialize."""
 
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -97,6 +98,45 @@ async def test_settings_are_asked_for_where_the_editor_refuses_to_tell_of_change
         while (message := await raw.receive()).get("method") != "window/showMessage":
             pass
         assert "completion.colour" in message["params"]["message"]
+
+
+async def asked_late(raw: RawServer) -> Callable[[Any], bytes]:
+    """Initialize; return what makes the answer to the server's question for our settings."""
+    await raw.initialize(capabilities={"workspace": {"configuration": True}})
+    while (message := await raw.receive()).get("method") != "workspace/configuration":
+        pass
+    answer = {"jsonrpc": "2.0", "id": message["id"]}
+    return lambda section: frame({**answer, "result": [section]})
+
+
+async def test_a_late_answer_that_changes_nothing_ends_no_suggestion(
+    raw: RawServer, fake: FakeEngine
+) -> None:
+    uri = "file:///project/a.py"
+    item = {"uri": uri, "languageId": "python", "version": 1, "text": "x = "}
+    ask = {"textDocument": {"uri": uri}, "position": {"line": 0, "character": 4}}
+    fake.pause_after(1)
+    async with raw:
+        answer = await asked_late(raw)
+        raw.send("textDocument/didOpen", {"textDocument": item})
+        raw.send("textDocument/inlineCompletion", {**ask, "context": {"triggerKind": 1}}, 1)
+        await fake.paused()
+        raw.write(answer({}))
+        raw.send("workspace/executeCommand", {"command": "opencoder.status"}, 2)
+        while (message := await raw.receive()).get("id") != 2:
+            assert message.get("id") != 1
+        fake.resume()
+        assert (await raw.response(1))["result"]["items"]
+
+
+async def test_settings_count_for_the_very_next_message(raw: RawServer, fake: FakeEngine) -> None:
+    async with raw:
+        answer = await asked_late(raw)
+        command = {"command": "opencoder.status"}
+        request = {"id": 1, "method": "workspace/executeCommand", "params": command}
+        raw.write(answer({"completion": {"colour": "red"}}) + frame({"jsonrpc": "2.0", **request}))
+        (warning,) = (await raw.response(1))["result"]["warnings"]
+        assert "completion.colour" in warning
 
 
 @pytest.mark.parametrize(
