@@ -38,20 +38,12 @@ class Neovim:
         """Return the lines of the current buffer."""
         return (await self._remote("--remote-expr", "join(getline(1, '$'), \"\\n\")")).split("\n")
 
-    async def until(self, expression: str, again: str = "") -> None:
-        """
-        Ask again and again until a Lua expression is true; keys are handled in between.
-
-        `again` is typed every ten seconds, as by a user who got no answer.
-        """
+    async def until(self, expression: str) -> None:
+        """Ask again and again until a Lua expression is true; keys are handled in between."""
         end = time.monotonic() + _PATIENCE
-        press = time.monotonic() + 10
         while await self.lua(f"tostring({expression})") != "true":
             messages = await self._remote("--remote-expr", "execute('messages')")
             assert time.monotonic() < end, f"never held: {expression}\n{messages}"
-            if again and time.monotonic() > press:
-                press += 10
-                await self.type(again)
             await asyncio.sleep(0.02)
 
     async def _remote(self, *arguments: str) -> str:

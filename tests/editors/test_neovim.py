@@ -43,7 +43,7 @@ async def test_neovim_attaches_with_the_readmes_lines_and_completes_at_the_curso
         async with neovim(tmp_path, write(tmp_path), readme_config(), environment) as nvim:
             await nvim.until(ATTACHED)
             await nvim.type("jA<C-l>")
-            await nvim.until('vim.api.nvim_get_current_line():sub(-7) == "values)"', again="<C-l>")
+            await nvim.until('vim.api.nvim_get_current_line():sub(-7) == "values)"')
             await nvim.type("  # typed on<Esc>")
             assert await nvim.lines() == [
                 "def mean(values):",
@@ -59,6 +59,4 @@ async def test_neovim_gets_a_completion_of_the_demo_model(
     async with neovim(tmp_path, write(tmp_path), readme_config(), demo_environment) as nvim:
         await nvim.until(ATTACHED)
         await nvim.type("jA<C-l>")
-        await nvim.until(
-            'vim.api.nvim_get_current_line():find("values)", 30, true) ~= nil', again="<C-l>"
-        )
+        await nvim.until('vim.api.nvim_get_current_line():find("values)", 30, true) ~= nil')
