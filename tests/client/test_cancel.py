@@ -71,9 +71,9 @@ async def test_two_thousand_cancelled_streams_leave_nothing_behind(
             fake.pause_after(5)  # so that no stream ends by itself
             await cancel_batch(fake, client, where, dice)
             fake.resume()
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(30):
                 assert await ask(client) == fake.default, f"the request after cancelling {where}"
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await fake.until(lambda: fake.running == 0)
         await fake.disconnected()
     assert fake.cancellations >= CANCELS // 2, "too few of the cancels were seen by the server"
@@ -89,7 +89,7 @@ async def test_leaving_a_stream_is_seen_by_the_engine_at_once(
         async for _ in stream:
             break
         assert fake.running == 1
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(30):
         await fake.cancelled()
     assert fake.running == 0
 

@@ -186,11 +186,11 @@ async def test_a_stream_that_stands_still_is_cut(fake: FakeEngine) -> None:
 
 
 async def test_the_first_piece_may_take_longer_than_a_stall(fake: FakeEngine) -> None:
-    client = EngineClient(fake.url, limits=Limits(first=30, stall=0.05))
+    client = EngineClient(fake.url, limits=Limits(first=30, stall=0.3))
     fake.pause_after(0)
     task = asyncio.create_task(ask(client))
     await fake.paused()
-    done, _ = await asyncio.wait({task}, timeout=0.2)
+    done, _ = await asyncio.wait({task}, timeout=0.5)
     assert not done
     fake.resume()
     assert await task == fake.default

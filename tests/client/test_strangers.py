@@ -17,7 +17,7 @@ async def ask(client: EngineClient) -> str:
 
 
 async def test_an_engine_that_never_answers_is_unavailable(short: Path) -> None:
-    limits = Limits(connect=0.02, first=0.02)
+    limits = Limits(connect=0.5, first=0.0)  # for a connection, which is there, and an answer
     async with stranger(short / "s", b"", stay=True, limits=limits) as client:
         with pytest.raises(EngineUnavailableError, match="does not answer"):
             await ask(client)

@@ -160,14 +160,24 @@ async def test_nobody_taking_it_over_closes_the_stream(source: ScriptedSource) -
     assert session.is_empty
 
 
-async def test_a_stream_that_was_taken_over_outlives_the_grace(source: ScriptedSource) -> None:
-    session = Session(source, grace=0.01)
+async def test_a_stream_that_was_taken_over_outlives_the_grace(
+    session: Session, source: ScriptedSource, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    timers = list[asyncio.TimerHandle]()
+    loop = asyncio.get_running_loop()
+    call_later = loop.call_later
+
+    def noted(*arguments: Any) -> asyncio.TimerHandle:
+        timers.append(call_later(*arguments))
+        return timers[-1]
+
+    monkeypatch.setattr(loop, "call_later", noted)
     first = await started(session.suggest(place("x = ")))
     stream = await source.opened(1)
     await cancelled(first)
+    assert [timer.cancelled() for timer in timers] == [False]
     second = await started(session.suggest(place("x = 1")))
-    await asyncio.sleep(0.05)  # five times the grace: time passing must be harmless
-    assert not stream.closed.is_set()
+    assert [timer.cancelled() for timer in timers] == [True]
     stream.finish("10")
     assert await second == "0"
 

@@ -18,7 +18,9 @@ class Editor(LanguageClient):
     One editor window and its server process.
 
     What the server sends is kept: `messages` and `shown_documents` (pytest-lsp's), `reports` of
-    progress by token, `statuses`, and the texts streamed on a token by `streamed`.
+    progress by token, `statuses`, and the texts streamed on a token by `streamed`. All of it comes
+    in the order in which it was sent: what the server sent before an answer is there with it. What
+    follows from anything else must be waited for with `until`.
     """
 
     def __init__(self) -> None:
@@ -29,6 +31,7 @@ class Editor(LanguageClient):
         self.arrived = asyncio.Event()
         features = {**DEFAULT_CLIENT_FEATURES, types.PROGRESS: _progress}
         features[types.CLIENT_REGISTER_CAPABILITY] = _register
+        features[types.WINDOW_SHOW_MESSAGE] = _message
         features["opencoder/status"] = _status
         register_lsp_features(self, features)
 
@@ -107,8 +110,13 @@ class Editor(LanguageClient):
     async def complete(
         self, line: int, character: int, *, uri: str = URI
     ) -> list[types.InlineCompletionItem]:
-        """Request an inline completion and return its items."""
+        """Request an inline completion, as typing does, and return its items."""
         return items_of(await self.ask(line, character, uri=uri))
+
+    async def invoke(self, line: int, character: int) -> list[types.InlineCompletionItem]:
+        """Request an inline completion, as the user does, who waits for the engine."""
+        kind = types.InlineCompletionTriggerKind.Invoked
+        return items_of(await self.ask(line, character, trigger=kind))
 
     async def command(self, name: str, arguments: Any = None, **params: Any) -> Any:
         """Run a command; without `arguments` with none at all."""
@@ -201,6 +209,11 @@ def capabilities(
 def _progress(editor: Editor, params: types.ProgressParams) -> None:
     """Replace pytest-lsp's handler, which knows only work-done progress."""
     editor.reports.setdefault(params.token, []).append(params.value)
+    editor.arrived.set()
+
+
+def _message(editor: Editor, params: types.ShowMessageParams) -> None:
+    editor.messages.append(params)
     editor.arrived.set()
 
 

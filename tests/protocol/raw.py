@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from opencoder_lsp.lsp.framing import Frames, frame
 
-TIMEOUT = 20.0
+TIMEOUT = 60.0  # seconds
 
 INITIALIZE: dict[str, Any] = {
     "processId": None,

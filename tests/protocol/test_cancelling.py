@@ -55,8 +55,7 @@ async def test_after_many_cancelled_requests_nothing_runs_and_the_next_one_works
         request = editor.ask(0, 4, request_id=number)
         editor.cancel_request(_cancel(number))
         await asyncio.wait({request})
-    async with asyncio.timeout(10):
-        await fake.until(lambda: fake.running == 0)
+    await fake.until(lambda: fake.running == 0)
     assert len(await editor.complete(0, 4)) == 1
 
 
@@ -100,10 +99,11 @@ async def test_typing_what_the_model_says_keeps_its_stream(
     request = editor.ask(0, 4, request_id=0)
     await fake.paused()
     for number, letter in enumerate("com"):
+        cancelled = request
         editor.cancel_request(_cancel(number))
-        assert await code_of_error(request) == -32800
         editor.type(number + 2, 0, 4 + number, letter)
         request = editor.ask(0, 5 + number, request_id=number + 1)
+        assert await code_of_error(cancelled) == -32800
     fake.resume()
     (item,) = items_of(await request)
     assert item.insert_text == "pute(1)"

@@ -29,16 +29,16 @@ async def test_an_engine_that_dies_in_mid_stream_is_told_once_and_the_next_reque
     editor.open("x = ")
     for _ in range(3):
         fake.die_mid_stream()
-        assert await editor.complete(0, 4) == []
+        assert await editor.invoke(0, 4) == []
     assert len(errors(editor)) == 1
     assert "engine" in errors(editor)[0]
     fake.answer("whole")
-    (item,) = await editor.complete(0, 4)
+    (item,) = await editor.invoke(0, 4)
     assert item.insert_text == "whole"
     fake.die_mid_stream()
     editor.type(2, 0, 0, "y")
-    assert await editor.complete(0, 5) == []
-    await editor.until(lambda: len(errors(editor)) == 2)
+    assert await editor.invoke(0, 5) == []
+    assert len(errors(editor)) == 2
 
 
 async def test_a_command_whose_engine_dies_fails_with_a_reason(
@@ -77,7 +77,7 @@ async def test_an_engine_that_is_not_there_is_told_once_and_found_when_it_comes(
 ) -> None:
     socket = tmp_path / "later.sock"
     editor = await start(wait=False, env={"OPENCODER_ENGINE_URL": f"unix:{socket}"})
-    await editor.until(lambda: editor.statuses and editor.statuses[-1].kind == "error")
+    await editor.until(lambda: errors(editor))
     editor.open("x = ")
     for _ in range(5):
         assert await editor.complete(0, 4) == []
@@ -100,7 +100,7 @@ async def test_an_engine_that_comes_back_is_used_again(
         editor.open("x = ")
         assert len(await editor.complete(0, 4)) == 1
     editor.type(2, 0, 0, "y")
-    assert await editor.complete(0, 5) == []
+    assert await editor.invoke(0, 5) == []
     async with FakeEngine(socket):
         answer = await editor.command("opencoder.chat", {"message": "Hello"})
         assert answer["text"] == "fake answer"
