@@ -8,11 +8,9 @@ scope "window" is also taken from the editor, by `initializationOptions` and
 somebody sent must not be able to name what runs or where code goes.
 """
 
-import json
 import os
-import tomllib
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal, Self
 
@@ -20,9 +18,9 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 
 from opencoder_lsp import paths
 from opencoder_lsp.errors import SettingsError
+from opencoder_lsp.settings_descriptions import Description, described, env_name
+from opencoder_lsp.settings_sources import Given, flatten, from_cli, from_env, from_toml, value_of
 
-ENV_PREFIX = "OPENCODER_"
-Scope = Literal["machine", "window"]
 _MACHINE: dict[str, Any] = {"scope": "machine"}
 
 
@@ -196,12 +194,12 @@ class Settings(_Section):
 
         Raises SettingsError, naming the source, for an unknown name or a bad value.
         """
-        values: dict[str, tuple[Any, str]] = {}
-        for name, value in _from_toml(toml):
-            values[name] = (value, str(toml))
-        for name, text, source in [*_from_env(env or {}), *_from_cli(cli)]:
-            values[name] = (_parse(name, text, source), source)
-        return cls()._with(values)
+        file = from_toml(toml) if toml else ()
+        every = [*file, *from_env(env or {}, descriptions()), *from_cli(cli)]
+        settings = cls()
+        for given in {given.name: given for given in every}.values():
+            settings = settings._with(given)
+        return settings
 
     def with_client(self, options: object) -> tuple[Self, list[str]]:
         """
@@ -216,158 +214,54 @@ class Settings(_Section):
             return settings, warnings
         if not isinstance(options, Mapping):
             return settings, ["settings must be an object"]
-        for name, value in _flatten(options):
+        for name, value in flatten(options):
             try:
                 if describe(name).scope == "machine":
                     raise SettingsError(
                         f"{name} is not taken from the editor; set {env_name(name)} or put it in "
                         f"{paths.config_file()}"
                     )
-                settings = settings._with({name: (value, "the editor's settings")})
+                settings = settings._with(Given(name, value, "the editor's settings"))
             except SettingsError as error:
                 warnings.append(str(error))
         return settings, warnings
 
-    def _with(self, values: Mapping[str, tuple[Any, str]]) -> Self:
-        sections = self.model_dump()
-        for name, (value, source) in values.items():
-            section, _, key = describe(name, source).name.partition(".")
-            sections[section][key] = value
-            try:
-                type(self).model_validate(sections)
-            except ValidationError as error:
-                raise SettingsError(_bad_value(name, value, source, error)) from None
-        return type(self).model_validate(sections)
+    def _with(self, given: Given) -> Self:
+        description = describe(given.name, given.source)
+        section, _, key = description.name.partition(".")
+        values = self.model_dump()
+        values[section][key] = value_of(given, description)
+        try:
+            return type(self).model_validate(values, strict=not given.is_text)
+        except ValidationError as error:
+            raise SettingsError(_bad_value(given, error)) from None
 
 
-@dataclass(frozen=True, slots=True)
-class Description:
-    """One setting, for help texts and documentation."""
-
-    name: str
-    type: str
-    default: Any
-    help: str
-    scope: Scope
-
-
-def descriptions() -> Iterator[Description]:
+@cache
+def descriptions() -> tuple[Description, ...]:
     """Describe every setting, in the order in which they are defined."""
-    for section, field in Settings.model_fields.items():
-        model = field.annotation
-        assert isinstance(model, type)
-        assert issubclass(model, _Section)
-        schema = model.model_json_schema()["properties"]
-        for key, info in model.model_fields.items():
-            extra = info.json_schema_extra if isinstance(info.json_schema_extra, dict) else {}
-            yield Description(
-                f"{section}.{key}",
-                _type_name(schema[key]),
-                info.default,
-                info.description or "",
-                "machine" if extra.get("scope") == "machine" else "window",
-            )
+    return tuple(described(Settings))
 
 
 def describe(name: str, source: str = "") -> Description:
     """Return the description of `name`; raises SettingsError, listing what is known."""
-    known = {d.name: d for d in descriptions()}
-    if name not in known:
-        where = f" (from {source})" if source else ""
-        raise SettingsError(f"unknown setting {name!r}{where}; known: {', '.join(sorted(known))}")
-    return known[name]
-
-
-def env_name(name: str) -> str:
-    """Return the environment variable of a setting: `engine.url` → `OPENCODER_ENGINE_URL`."""
-    return ENV_PREFIX + name.replace(".", "_").upper()
-
-
-def markdown_table() -> str:
-    """Return the table of settings for the README, which a test compares with this."""
-    rows = ["| setting | type | default | scope | what it does |", "|---|---|---|---|---|"]
-    for d in descriptions():
-        default = json.dumps(d.default) if d.default != "" else '""'
-        rows.append(f"| `{d.name}` | {d.type} | `{default}` | {d.scope} | {d.help} |")
-    return "\n".join(rows)
-
-
-def _from_toml(path: Path | None) -> Iterator[tuple[str, Any]]:
-    if path is None:
-        return
-    try:
-        text = path.read_text(encoding="utf-8")
-    except FileNotFoundError:
-        return
-    except (OSError, UnicodeDecodeError) as error:
-        raise SettingsError(f"cannot read {path}: {error}") from error
-    try:
-        yield from _flatten(tomllib.loads(text))
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{path} is not valid TOML: {error}") from error
-
-
-def _from_env(env: Mapping[str, str]) -> Iterator[tuple[str, str, str]]:
-    known = {env_name(d.name): d.name for d in descriptions()}
-    sections = tuple(f"{ENV_PREFIX}{section.upper()}_" for section in Settings.model_fields)
-    for variable in sorted(env):
-        if variable in known:
-            yield known[variable], env[variable], variable
-        elif variable.startswith(sections):
-            raise SettingsError(
-                f"unknown setting in the environment: {variable}; known: {', '.join(sorted(known))}"
-            )
-
-
-def _from_cli(pairs: Sequence[str]) -> Iterator[tuple[str, str, str]]:
-    for pair in pairs:
-        name, equals, text = pair.partition("=")
-        if not equals:
-            raise SettingsError(f"--set takes NAME=VALUE, not {pair!r}")
-        yield name.strip(), text, "--set"
-
-
-def _parse(name: str, text: str, source: str) -> Any:
-    """Text from outside: JSON or commas where the setting is a list, else as it is."""
-    if describe(name, source).type != "list":
-        return text
-    try:
-        return json.loads(text) if text.lstrip().startswith("[") else text.split(",")
-    except json.JSONDecodeError as error:
-        raise SettingsError(f"bad value for {name} (from {source}): {error}") from None
-
-
-def _flatten(options: Mapping[Any, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    for key, value in options.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping) and "." not in name:
-            yield from _flatten(value, name + ".")
-        elif value is not None:  # an editor sends null for what its user left unset
-            yield name, value
-
-
-def _type_name(schema: Mapping[str, Any]) -> str:
-    if "enum" in schema:
-        return " · ".join(f"`{value}`" for value in schema["enum"] if value)
-    if "anyOf" in schema:
-        return " or ".join(_type_name(part) for part in schema["anyOf"])
-    if "const" in schema:
-        return f"`{schema['const']}`"
-    return {
-        "array": "list",
-        "integer": "integer",
-        "number": "number",
-        "boolean": "true or false",
-    }.get(schema["type"], "text")
-
-
-def _bad_value(name: str, value: object, source: str, error: ValidationError) -> str:
-    reason = "; ".join(
-        dict.fromkeys(e["msg"].removeprefix("Value error, ") for e in error.errors())
-    )
-    return f"bad value {value!r} for {name} (from {source}): {reason}"
+    known = {description.name: description for description in descriptions()}
+    if name in known:
+        return known[name]
+    where = f" (from {source})" if source else ""
+    if name in Settings.model_fields:
+        own = ", ".join(one for one in known if one.startswith(f"{name}."))
+        raise SettingsError(f"{name} is a section{where}: give it an object, or set {own}")
+    raise SettingsError(f"unknown setting {name!r}{where}; known: {', '.join(sorted(known))}")
 
 
 def from_process(cli: Sequence[str] = ()) -> Settings:
     """Load the settings of this process: the user's file, `os.environ` and `cli`."""
     return Settings.load(toml=paths.config_file(), env=os.environ, cli=cli)
+
+
+def _bad_value(given: Given, error: ValidationError) -> str:
+    reason = "; ".join(
+        dict.fromkeys(e["msg"].removeprefix("Value error, ") for e in error.errors())
+    )
+    return f"bad value {given.value!r} for {given.name} (from {given.source}): {reason}"

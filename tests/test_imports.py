@@ -11,9 +11,11 @@ import pytest
 PACKAGE = Path(__file__).parent.parent / "opencoder_lsp"
 HEAVY = {"torch", "transformers", "accelerate", "safetensors", "gguf"}
 TORCH_MODULES = {"runner", "sampling", "weights", "packing", "convert", "attention", "cache"}
-BASE = {"settings", "errors", "paths"}
+BASE = {"settings", "settings_descriptions", "errors", "paths"}
 MAY_IMPORT = {
-    "settings": {"errors", "paths"},
+    "settings": {"settings_descriptions", "settings_sources", "errors", "paths"},
+    "settings_descriptions": set[str](),
+    "settings_sources": {"settings_descriptions", "errors"},
     "errors": set[str](),
     "paths": {"errors"},
     "models": BASE,

@@ -1,18 +1,13 @@
 """Settings: one list, four sources, two scopes."""
 
+import json
 from pathlib import Path
 
 import pytest
 
 from opencoder_lsp.errors import SettingsError
-from opencoder_lsp.settings import (
-    Settings,
-    describe,
-    descriptions,
-    env_name,
-    from_process,
-    markdown_table,
-)
+from opencoder_lsp.settings import Settings, describe, descriptions, from_process
+from opencoder_lsp.settings_descriptions import env_name, markdown_table
 
 README = Path(__file__).parent.parent / "README.md"
 
@@ -24,7 +19,7 @@ def toml(tmp_path: Path, text: str) -> Path:
 
 
 def test_the_readme_has_the_table_of_settings_that_the_code_makes() -> None:
-    assert markdown_table() in README.read_text(encoding="utf-8")
+    assert markdown_table(descriptions()) in README.read_text(encoding="utf-8")
 
 
 def test_every_setting_has_a_help_text_and_a_default_that_is_valid() -> None:
@@ -136,6 +131,63 @@ def test_bad_settings_from_an_editor_are_warnings_and_the_good_ones_hold() -> No
         "bad value 7 for chat.top_p",
         "unknown setting 'x'",
     ]
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "value"),
+    [
+        ("completion", "max_tokens", True),
+        ("completion", "max_tokens", "5"),
+        ("completion", "max_tokens", 5.5),
+        ("completion", "prompt_tokens", True),
+        ("completion", "enabled", 0),
+        ("chat", "temperature", True),
+        ("chat", "top_p", "0.5"),
+        ("chat", "system", 5),
+    ],
+)
+def test_a_value_of_another_type_is_not_converted(
+    tmp_path: Path, section: str, key: str, value: object
+) -> None:
+    settings, warnings = Settings().with_client({section: {key: value}})
+    assert settings == Settings()
+    (warning,) = warnings
+    assert warning.startswith(f"bad value {value!r} for {section}.{key} (from the editor's")
+    path = toml(tmp_path, f"[{section}]\n{key} = {json.dumps(value)}\n")
+    with pytest.raises(SettingsError, match=f"for {section}.{key} .*settings.toml"):
+        Settings.load(toml=path)
+
+
+def test_whole_numbers_and_lists_are_what_they_look_like(tmp_path: Path) -> None:
+    path = toml(tmp_path, 'chat.top_p = 1\nprivacy.exclude = ["a", "b"]\nengine.lookup = false\n')
+    settings = Settings.load(toml=path)
+    assert settings.chat.top_p == 1.0
+    assert settings.privacy.exclude == ("a", "b")
+    assert settings.engine.lookup is False
+
+
+def test_text_from_the_environment_and_the_command_line_is_read_as_its_type() -> None:
+    cli = ["completion.prompt_tokens=100", "chat.top_p=1", "completion.enabled=false"]
+    settings = Settings.load(env={"OPENCODER_CHAT_TEMPERATURE": "0.5"}, cli=cli)
+    assert (settings.completion.prompt_tokens, settings.completion.enabled) == (100, False)
+    assert (settings.chat.top_p, settings.chat.temperature) == (1.0, 0.5)
+
+
+def test_only_the_value_that_wins_is_looked_at(tmp_path: Path) -> None:
+    path = toml(tmp_path, 'engine.threads = "many"\n')
+    assert Settings.load(toml=path, cli=["engine.threads=2"]).engine.threads == 2
+
+
+@pytest.mark.parametrize("value", [5, True, [], "x"])
+def test_a_section_that_is_no_object_is_named_as_that(tmp_path: Path, value: object) -> None:
+    settings, (warning,) = Settings().with_client({"completion": value, "chat": {"top_p": 0.5}})
+    assert settings.chat.top_p == 0.5
+    assert warning.startswith("completion is a section: give it an object, or set completion.enab")
+    path = toml(tmp_path, f"completion = {json.dumps(value)}\n")
+    with pytest.raises(SettingsError, match=r"completion is a section \(from .*toml\): give it an"):
+        Settings.load(toml=path)
+    with pytest.raises(SettingsError, match=r"completion is a section \(from --set\): "):
+        Settings.load(cli=["completion=5"])
 
 
 @pytest.mark.parametrize("options", [[], "x", 3])

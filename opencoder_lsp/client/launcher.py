@@ -26,7 +26,8 @@ from opencoder_lsp.client.starter import CrashedError, Patience, Starter
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
 from opencoder_lsp.models import registry
 from opencoder_lsp.models.registry import Model
-from opencoder_lsp.settings import Settings, env_name
+from opencoder_lsp.settings import Settings
+from opencoder_lsp.settings_descriptions import env_name
 
 __all__ = [
     "EngineProcess",
