@@ -73,6 +73,14 @@ class EngineSettings(_Section):
         description="Longest prompt and answer together, in tokens; 0 for what the model allows.",
         json_schema_extra=_MACHINE,
     )
+    slots: int = Field(
+        0,
+        ge=0,
+        le=256,
+        description="Requests computed side by side, each with memory for a whole context; 0 for "
+        "as many as a share of the free memory holds, at most 8.",
+        json_schema_extra=_MACHINE,
+    )
     queue: int = Field(
         32,
         ge=1,

@@ -19,7 +19,8 @@ class Health:
     What an engine says of itself on `/health` and `/events`.
 
     `progress` is 0 to 1; `cause` says why in state "error". `context_length` and
-    `prompt_tokens_auto` (what it prefills in half a second) are tokens, 0 where it does not say.
+    `prompt_tokens_auto` (what it prefills in half a second) are tokens, 0 where it does not say,
+    as are `slots` (requests that run side by side) and `kv_bytes` (the memory of all slots).
     """
 
     state: State
@@ -33,6 +34,8 @@ class Health:
     prompt_tokens_auto: int = 0
     device: str = ""
     dtype: str = ""
+    slots: int = 0
+    kv_bytes: int = 0
     running: int = 0
     waiting: int = 0
 

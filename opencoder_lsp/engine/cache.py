@@ -1,6 +1,5 @@
 """The memory of keys and values: one preallocated block for each layer, on that layer's device."""
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
@@ -12,11 +11,10 @@ from opencoder_lsp.engine import machine
 from opencoder_lsp.engine.attention import Layout
 from opencoder_lsp.errors import ModelError
 
-log = logging.getLogger(__name__)
-
 _MOST_SLOTS = 8
 # Shares of the free memory that slots may take. A CPU's is lent to programs of the user's, too.
 _SHARE = {"cuda": 0.8, "cpu": 0.25}
+_ASKED_SHARE = 0.9  # where the user says how many slots there are; steps need some memory, too
 
 
 class SlotMemory:
@@ -50,11 +48,12 @@ class SlotMemory:
         self._layout = Layout([])
 
     @classmethod
-    def for_model(cls, model: Any, rows: int) -> Self:
+    def for_model(cls, model: Any, rows: int, slots: int = 0) -> Self:
         """
-        Reserve as many slots of `rows` tokens as fit beside transformers' `model`, at most 8.
+        Reserve `slots` slots of `rows` tokens beside transformers' `model`.
 
-        Raises ModelError where not even one fits.
+        For 0 it is as many as a share of the free memory holds, at most 8. Raises ModelError, with
+        what is needed and what there is, where they do not fit.
         """
         config = model.config
         dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
@@ -63,15 +62,25 @@ class SlotMemory:
             kv_heads = 1 if config.multi_query else config.num_attention_heads
         devices = [next(layer.parameters()).device for layer in _layers(model)]
         one = 2 * kv_heads * rows * dim * model.dtype.itemsize  # bytes of a slot in a layer
-        fits = min(_free(device) // (one * n) for device, n in Counter(devices).items())
-        if fits < 1:
+        fit = _MOST_SLOTS
+        for device, layers in Counter(devices).items():
+            need, free = max(slots, 1) * one * layers, _free(device, asked=slots > 0)
+            if need > free:
+                raise ModelError(_too_much(rows, slots, device, need, free))
+            fit = min(fit, free // (one * layers))
+        try:
+            return cls(devices, slots or fit, kv_heads, rows, dim, model.dtype)
+        except RuntimeError:  # a limit of the system's, or somebody was faster
+            need = (slots or fit) * one * len(devices)
             raise ModelError(
-                f"no memory for a context of {rows} tokens ({one * len(devices) / 1e9:.2f} GB) "
-                "beside the model; set engine.context to a smaller number"
-            )
-        slots = min(int(fits), _MOST_SLOTS)
-        log.info("%d slots of %.0f MB", slots, one * len(devices) / 1e6)
-        return cls(devices, slots, kv_heads, rows, dim, model.dtype)
+                f"{need / 1e9:.2f} GB of KV memory could not be reserved; "
+                "lower engine.context or engine.slots"
+            ) from None
+
+    @property
+    def nbytes(self) -> int:
+        """Bytes of all keys and values."""
+        return sum(block.nbytes for block in (*self._keys, *self._values))
 
     def begin(self, layout: Layout) -> None:
         """Set where the tokens of the next forward pass belong."""
@@ -112,7 +121,18 @@ def _layers(model: Any) -> Sequence[torch.nn.Module]:
     return layers
 
 
-def _free(device: torch.device) -> int:
-    """Return the bytes that slots may take on a device."""
+def _free(device: torch.device, *, asked: bool) -> int:
+    """Return the bytes that slots may take on a device; more if the user says how many."""
     free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else machine.free_memory()
-    return int(free * _SHARE.get(device.type, 0.25))
+    return int(free * (_ASKED_SHARE if asked else _SHARE.get(device.type, 0.25)))
+
+
+def _too_much(rows: int, slots: int, device: torch.device, need: int, free: int) -> str:
+    what, cure = f"a context of {rows} tokens", "engine.context"
+    if slots:
+        what = f"engine.slots is {slots}, each for {what}, which"
+        cure += " or engine.slots"
+    return (
+        f"{what} needs {need / 1e9:.2f} GB on {device}, but {free / 1e9:.2f} GB are to be had "
+        f"beside the model; lower {cure}"
+    )

@@ -40,6 +40,7 @@ class Loaded:
     prompt_tokens_auto: int
     device: str
     dtype: str
+    kv_bytes: int = 0  # memory of all slots
     lookup: bool = True  # whether to draft tokens from the prompt
 
 
@@ -157,12 +158,14 @@ class Engine:
         )
         self.loaded = loaded
         log.info(
-            "loaded in %.1f s: %s, %s, %d slots of %d tokens, chunks of %d, prompts up to %d",
+            "loaded in %.1f s: %s, %s, %d slots of %d tokens in %.0f MB, chunks of %d, "
+            "prompts up to %d",
             time.monotonic() - started,
             loaded.device,
             loaded.dtype,
             loaded.runner.slots,
             loaded.context_length,
+            loaded.kv_bytes / 1e6,
             loaded.chunk,
             loaded.prompt_tokens_auto,
         )
@@ -174,6 +177,7 @@ class Engine:
             device=loaded.device,
             dtype=loaded.dtype,
             slots=loaded.runner.slots,
+            kv_bytes=loaded.kv_bytes,
         )
         return self._generation
 

@@ -40,7 +40,7 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
     )
     vocab_size = min(model_config.vocabulary_size(config), tokenizer.vocab_size)
     prefixes = PrefixIndex(tokenizer, vocab_size)
-    memory = SlotMemory.for_model(model, context)
+    memory = SlotMemory.for_model(model, context, settings.engine.slots)
     sampler = Sampler(prefixes, model.get_output_embeddings().weight.device)
     runner = TorchRunner(model, memory, sampler, vocab_size, threads)
     rate = measure(runner, tokenizer, context)
@@ -56,6 +56,7 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
         prompt_tokens_auto=min(auto, context - 1),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
+        kv_bytes=memory.nbytes,
         lookup=settings.engine.lookup,
     )
 

@@ -83,6 +83,7 @@ class _Totals(Collector):
             ("running", "Requests in a slot."),
             ("waiting", "Requests in the queue."),
             ("slots", "Sequences that have memory."),
+            ("kv_bytes", "Memory of all slots, in bytes."),
         ):
             yield GaugeMetricFamily(_PREFIX + name, help, value=health[name])
 

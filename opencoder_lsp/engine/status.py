@@ -27,7 +27,8 @@ class Health:
     prompt_tokens_auto: int = 0  # tokens that prefill in half a second
     device: str = ""
     dtype: str = ""
-    slots: int = 0
+    slots: int = 0  # requests that can run side by side, each of `context_length`
+    kv_bytes: int = 0  # memory of all slots
 
 
 class Status:

@@ -113,6 +113,22 @@ def test_the_setting_says_whether_lookup_is_used(whole: Path, value: bool) -> No
     assert load(whole, f"engine.lookup={value}").lookup is value
 
 
+def test_the_number_of_slots_is_the_settings_and_their_bytes_are_said(whole: Path) -> None:
+    few = load(whole, "engine.slots=2", "engine.dtype=float32")
+    assert few.runner.slots == 2
+    # Keys and values, 2 layers, 1 head (multi-query), 16 numbers of 4 bytes.
+    assert few.kv_bytes == 2 * 2 * 1 * 16 * 4 * CONTEXT * 2
+    assert load(whole).runner.slots == 8
+
+
+def test_slots_that_do_not_fit_are_said_with_the_cure(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "free_memory", lambda: 100_000)
+    with pytest.raises(ModelError, match=r"engine\.slots is 3.*lower engine\.context or engine"):
+        load(whole, "engine.slots=3")
+
+
 def test_the_context_can_be_made_shorter_but_not_longer(whole: Path) -> None:
     assert load(whole, "engine.context=100").context_length == 100
     with pytest.raises(ModelError, match=rf"engine\.context is 1000.* at most {CONTEXT}"):

@@ -81,6 +81,7 @@ async def test_slots_and_the_queue_are_those_of_the_moment(served: Serve) -> Non
         await in_thread(runner.wait_until_held)
         sampled = await read(engine)
         assert [sampled(name) for name in ("slots", "running", "waiting")] == [2, 2, 3]
+        assert sampled("kv_bytes") == 2 * 1000 * 512
         runner.release()
         await asyncio.gather(*tasks)
         sampled = await read(engine)

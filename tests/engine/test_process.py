@@ -16,10 +16,11 @@ from typing import Any
 import aiohttp
 import pytest
 
+from opencoder_lsp.client.wire import read_health
 from opencoder_lsp.engine import server
 from opencoder_lsp.paths import lock_path
 from tests.engine.conftest import Serve, events
-from tests.fakes.checkpoints import END_OF_TURN, make_checkpoint, make_scripted
+from tests.fakes.checkpoints import CONTEXT, END_OF_TURN, make_checkpoint, make_scripted
 
 WAIT = 60.0  # seconds; torch takes several to import on a busy machine
 WORD = 267
@@ -93,12 +94,15 @@ async def finished(process: "subprocess.Popen[str]") -> int:
 async def test_a_real_model_answers_over_the_socket_and_the_process_lingers_no_longer(
     start: Start, session: aiohttp.ClientSession, socket_path: Path
 ) -> None:
-    process = start("engine.linger=0.5")
+    process = start("engine.linger=0.5", "engine.slots=3", "engine.dtype=float32")
     await wait_for_socket(process)
     async with session.get("/events") as lease:
         health = await wait_for_state(session, "ready")
         assert health["model"] == "tiny"
         assert health["pid"] == process.pid
+        parsed = read_health(health)  # as fronts do
+        assert (parsed.slots, parsed.context_length) == (3, CONTEXT)
+        assert parsed.kv_bytes == 2 * 2 * 1 * 16 * 4 * CONTEXT * 3
         answer = await ask(session, max_tokens=3)
         assert answer["usage"]["completion_tokens"] == 3
         stopped = await ask(session, max_tokens=500, stop_token_ids=[END_OF_TURN])
@@ -121,6 +125,8 @@ async def test_a_real_model_answers_over_the_socket_and_the_process_lingers_no_l
             assert "opencoder_engine_tokens_per_second_bucket" in await response.text()
         assert not lease.closed
     assert await finished(process) == 0
+    assert process.stderr is not None
+    assert f"3 slots of {CONTEXT} tokens in 0 MB" in process.stderr.read()
     assert socket_path.name not in os.listdir(socket_path.parent)
 
 

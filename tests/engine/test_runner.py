@@ -18,7 +18,7 @@ from opencoder_lsp.engine.runner import TorchRunner
 from opencoder_lsp.engine.sampling import Sampler
 from opencoder_lsp.engine.step import DeviceLostError, Work
 from opencoder_lsp.engine.text import TextStream
-from opencoder_lsp.errors import EngineError, ModelError
+from opencoder_lsp.errors import EngineError
 from tests.fakes.checkpoints import CONTEXT, Architecture, make_model
 from tests.fakes.runner import LETTERS
 
@@ -254,18 +254,3 @@ def test_after_running_out_of_memory_the_next_request_works(
     after = ask(PROMPTS[0])
     run(steps, after)
     assert output(after) == one.expected(PROMPTS[0])
-
-
-def test_a_context_that_does_not_fit_says_what_to_set(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opencoder_lsp.engine.machine.free_memory", lambda: 10_000)
-    with pytest.raises(ModelError, match=r"engine\.context"):
-        SlotMemory.for_model(make_model("llama", vocab_size=VOCABULARY), CONTEXT)
-
-
-def test_slots_take_the_memory_that_the_formula_says() -> None:
-    model = make_model("llama", vocab_size=VOCABULARY)
-    memory = SlotMemory.for_model(model, CONTEXT)
-    config = model.config
-    heads, dim = config.num_key_value_heads, config.hidden_size // config.num_attention_heads
-    expected = 2 * config.num_hidden_layers * heads * dim * 4 * CONTEXT * memory.slots
-    assert sum(block.nbytes for block in (*memory._keys, *memory._values)) == expected

@@ -134,4 +134,5 @@ def loaded(runner: FakeRunner, context: int = 1000, chunk: int = 64) -> Loaded:
         prompt_tokens_auto=256,
         device="none",
         dtype="none",
+        kv_bytes=runner.slots * context * 512,
     )
