@@ -88,6 +88,13 @@ class EngineSettings(_Section):
         description="Requests that may wait; one more is refused.",
         json_schema_extra=_MACHINE,
     )
+    request_seconds: float = Field(
+        600,
+        ge=0,
+        le=86_400,
+        description="Seconds after which a request is given up, waiting included; 0 for never.",
+        json_schema_extra=_MACHINE,
+    )
     lookup: bool = Field(
         True,
         description="Whether tokens are guessed from the prompt and verified several at a time: "

@@ -75,7 +75,12 @@ def run(folder: Path, socket: Path, chosen: settings.Settings) -> int:
             )
             status = Status(health)
             load = functools.partial(loading.load, folder, chosen)
-            engine = Engine(load, status, queue_limit=chosen.engine.queue)
+            engine = Engine(
+                load,
+                status,
+                queue_limit=chosen.engine.queue,
+                request_seconds=chosen.engine.request_seconds,
+            )
             asyncio.run(serve(listener, engine, status, linger=chosen.engine.linger))
         stopped = engine.stop(_STOP_SECONDS)
         log.info("engine ended")

@@ -21,6 +21,7 @@ from opencoder_lsp.engine.answer import Answer
 from opencoder_lsp.engine.core import Engine, Loaded
 from opencoder_lsp.engine.lifetime import Lifetime, wait_any
 from opencoder_lsp.engine.metrics import Metrics
+from opencoder_lsp.engine.request import OverdueError
 from opencoder_lsp.engine.responses import (
     EventStream,
     WholeAnswer,
@@ -179,6 +180,8 @@ class App:
             return RefusedError(429, str(error), code="busy", retry_after=1)
         if isinstance(error, EngineUnavailableError):
             return self._not_ready()
+        if isinstance(error, OverdueError):
+            return RefusedError(504, str(error), code="timeout")
         return RefusedError(500, str(error), code="generation_failed")
 
 

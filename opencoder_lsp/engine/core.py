@@ -7,6 +7,7 @@ the thread goes on: a step that fails, fails its requests. Only a lost device en
 
 import itertools
 import logging
+import math
 import queue
 import threading
 import time
@@ -55,14 +56,25 @@ class Loader(Protocol):
 class Engine:
     """The engine thread and the way to it. `submit`, `cancel` and `stop` are for other threads."""
 
-    def __init__(self, load: Loader, status: Status, *, queue_limit: int) -> None:
+    def __init__(
+        self,
+        load: Loader,
+        status: Status,
+        *,
+        queue_limit: int,
+        request_seconds: float = 0,
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         """
-        `queue_limit` is the number of requests that may wait for a slot. `on_lost`, to be set
-        before `start`, is called on the engine thread when the device is lost.
+        `queue_limit` is the number of requests that may wait for a slot; `request_seconds` on
+        `clock` is what each may take, 0 for any time. `on_lost`, to be set before `start`, is
+        called on the engine thread when the device is lost.
         """
         self._load = load
         self._status = status
         self._queue_limit = queue_limit
+        self._request_seconds = request_seconds or math.inf
+        self._clock = clock
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._names = itertools.count(1)
         self._lock = threading.Lock()
@@ -91,10 +103,13 @@ class Engine:
         """Number of requests that have not ended."""
         return self._unfinished
 
-    def submit(self, ids: Sequence[int], params: Params, sink: Sink) -> Request:
+    def submit(
+        self, ids: Sequence[int], params: Params, sink: Sink, deadline: float | None = None
+    ) -> Request:
         """
         Hand in a request whose numbers have been checked; its events go to `sink`.
 
+        `deadline` is that of the answer which it is a part of, if there are several parts.
         Raises EngineUnavailableError unless the engine is ready and EngineBusyError when too
         many wait already.
         """
@@ -109,6 +124,7 @@ class Engine:
             name = f"cmpl-{next(self._names)}"
         text = TextStream(loaded.vocabulary)
         request = Request(name, list(ids), params, text, sink, loaded.context_length)
+        request.deadline = self._clock() + self._request_seconds if deadline is None else deadline
         self._inbox.put(request)
         return request
 
@@ -155,6 +171,7 @@ class Engine:
             self._status.totals,
             self._one_ended,
             lookup=loaded.lookup,
+            clock=self._clock,
         )
         self.loaded = loaded
         log.info(

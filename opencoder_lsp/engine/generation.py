@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from opencoder_lsp.engine.healing import PrefixIndex
 from opencoder_lsp.engine.lookup import Lookup
-from opencoder_lsp.engine.request import Reason, Request
+from opencoder_lsp.engine.request import OverdueError, Reason, Request
 from opencoder_lsp.engine.scheduler import Scheduler
 from opencoder_lsp.engine.slots import SlotTable
 from opencoder_lsp.engine.step import Copy, DeviceLostError, Outcome, Runner, Token, Work
@@ -33,10 +33,11 @@ class Generation:
         ended: Callable[[], None],
         *,
         lookup: bool = True,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         """
         `chunk` is in prompt tokens per step; `ended` is called after the end of each request;
-        `lookup` drafts tokens from the prompt.
+        `lookup` drafts tokens from the prompt; `clock` is that of the requests' deadlines.
         """
         self._runner = runner
         self._prefixes = prefixes
@@ -44,6 +45,7 @@ class Generation:
         self._totals = totals
         self._ended = ended
         self._lookup = lookup
+        self._clock = clock
 
     @property
     def running(self) -> int:
@@ -61,12 +63,11 @@ class Generation:
 
     def step(self) -> None:
         """
-        Drop who has gone, then do at most one forward pass.
+        Drop who has gone or is overdue, then do at most one forward pass.
 
         Raises DeviceLostError, after failing everybody, when no later step can succeed.
         """
-        for request in [request for request in self._scheduler if request.cancelled]:
-            self._finish(request, "cancelled")
+        self._drop()
         plan = self._scheduler.plan()
         if plan.copies:  # first of all, since others may copy from these slots or end in them
             self._attempt(plan.requests, functools.partial(self._copy, plan.copies))
@@ -83,6 +84,18 @@ class Generation:
         """End everything, since the thread ends."""
         for request in list(self._scheduler):
             self._fail(request, error)
+
+    def _drop(self) -> None:
+        now = self._clock()
+        for request in list(self._scheduler):
+            if request.cancelled:
+                self._finish(request, "cancelled")
+            elif request.deadline <= now:
+                error = OverdueError(
+                    "the request took longer than engine.request_seconds allows; raise it, or ask "
+                    "for less"
+                )
+                self._fail(request, error, keep_rows=True)
 
     def _prepare(self, work: Work) -> bool:
         request = work.request
@@ -168,7 +181,7 @@ class Generation:
         return reason is None
 
     def _finish(self, request: Request, reason: Reason) -> None:
-        self._leave(request, reason)
+        self._leave(request, reason, keep_rows=True)
         request.finish(reason)
         now = time.monotonic()
         log.info(
@@ -182,14 +195,14 @@ class Generation:
             1000 * (now - request.submitted),
         )
 
-    def _fail(self, request: Request, error: EngineError) -> None:
+    def _fail(self, request: Request, error: EngineError, *, keep_rows: bool = False) -> None:
         log.warning("%s failed: %s", request.id, error)
-        self._leave(request, "failed")
+        self._leave(request, "failed", keep_rows=keep_rows)
         request.fail(error)
 
-    def _leave(self, request: Request, outcome: str) -> None:
+    def _leave(self, request: Request, outcome: str, *, keep_rows: bool) -> None:
         """Free the slot before anybody hears of the end, so that the next request finds it."""
-        self._scheduler.remove(request, keep_rows=outcome != "failed")
+        self._scheduler.remove(request, keep_rows=keep_rows)
         self._totals[f"requests_{outcome}"] += 1
         if request.cached is not None:
             self._totals["prompt_tokens"] += request.prompt_tokens

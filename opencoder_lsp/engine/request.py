@@ -1,6 +1,7 @@
 """One prompt on its way through the engine, from submit to its last token."""
 
 import enum
+import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -78,6 +79,10 @@ class Scored:
     score: Score
 
 
+class OverdueError(EngineError):
+    """A request took longer than it may."""
+
+
 Event = str | Scored | Finish | EngineError
 Sink = Callable[[Event], None]  # called on the engine thread; must not block
 
@@ -117,6 +122,7 @@ class Request:
     score: Score | None = None  # of the token that comes next, if it is asked for
     lookup: Lookup | None = None
     submitted: float = field(default_factory=time.monotonic)
+    deadline: float = math.inf  # on the engine's clock
     first_token: float | None = None
 
     def __post_init__(self) -> None:

@@ -40,7 +40,8 @@ class Stream:
     The choices of one answer, in an `async with`; leaving the block cancels what is left of them.
 
     Several choices are requests of their own. Before them goes one that generates nothing: it puts
-    the prompt into a slot, from which they take it. Choice i draws with seed + i.
+    the prompt into a slot, from which they take it. Choice i draws with seed + i. All have the
+    deadline of the first request.
 
     Iterating ends after the last choice's end. Raises EngineError where one of them failed, or,
     as `Engine.submit` does, where there was no room for them behind the first.
@@ -149,7 +150,8 @@ class Stream:
 
     def _submit(self, index: int, params: Params) -> None:
         sink = functools.partial(self._put, index)
-        self.requests.append(self._engine.submit(self._ids, params, sink))
+        deadline = self.requests[0].deadline if self.requests else None
+        self.requests.append(self._engine.submit(self._ids, params, sink, deadline))
 
     def _put(self, index: int, event: Event) -> None:
         # Called on the engine thread. A closed loop means that nobody reads any more.

@@ -5,6 +5,7 @@ import contextlib
 import json
 import os
 import tempfile
+import time
 from collections.abc import AsyncIterator, Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -111,6 +112,8 @@ def served(socket_path: Path) -> Serve:
         queue: int = 8,
         linger: float = 1000,
         wait: str = "ready",
+        request_seconds: float = 0,
+        clock: Callable[[], float] = time.monotonic,
         **times: float,
     ) -> AsyncIterator[Served]:
         model = loaded(runner or FakeRunner())
@@ -120,7 +123,13 @@ def served(socket_path: Path) -> Serve:
             return model
 
         status = Status(Health("tiny", "/models/tiny", "0", os.getpid()))
-        engine = Engine(load or ready, status, queue_limit=queue)
+        engine = Engine(
+            load or ready,
+            status,
+            queue_limit=queue,
+            request_seconds=request_seconds,
+            clock=clock,
+        )
         with lifetime.bound_socket(socket_path) as listener:
             connector = aiohttp.UnixConnector(str(socket_path), limit=0)
             async with aiohttp.ClientSession(connector=connector) as session:

@@ -9,6 +9,7 @@ import aiohttp
 import pytest
 
 from tests.engine.conftest import Serve, events, in_thread
+from tests.fakes.clock import Clock
 from tests.fakes.runner import FakeRunner
 
 
@@ -169,6 +170,25 @@ async def test_a_failure_inside_a_stream_is_an_event_and_not_a_clean_end(served:
             runner.release()
             [last] = [event async for event in stream]
         assert last["error"]["code"] == "generation_failed"
+
+
+async def test_an_overdue_request_is_told_which_setting_to_raise(served: Serve) -> None:
+    runner, clock = FakeRunner(slots=1), Clock()
+    async with served(runner, request_seconds=60, clock=clock) as engine:
+        runner.pause()
+        async with engine.post(stream=True, max_tokens=500) as response:
+            waits = asyncio.create_task(engine.refused())
+            await engine.until_unfinished(2)
+            await in_thread(runner.wait_until_held)
+            clock.now += 61
+            runner.release()
+            *_, last = [event async for event in events(response)]
+        status, error = await waits
+        assert status == 504
+        assert last["error"] == error
+        assert (error["code"], error["type"]) == ("timeout", "server_error")
+        assert "engine.request_seconds" in error["message"]
+        await engine.ask()
 
 
 async def test_a_full_queue_is_refused_with_a_time_to_come_back(served: Serve) -> None:

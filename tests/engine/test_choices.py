@@ -12,6 +12,7 @@ from opencoder_lsp.engine.request import Score
 from opencoder_lsp.engine.step import Outcome, Work
 from opencoder_lsp.errors import EngineError
 from tests.engine.conftest import Serve, Served, events, in_thread
+from tests.fakes.clock import Clock
 from tests.fakes.runner import FakeRunner
 
 PROMPT = list(range(1, 201))
@@ -125,6 +126,23 @@ async def test_a_client_that_leaves_stops_all_its_choices(
         runner.release()
         await engine.until_unfinished(0)
         assert len(runner.steps) == steps + 1  # the one in flight and no other
+
+
+async def test_choices_have_the_deadline_of_the_whole_answer(served: Serve) -> None:
+    runner, clock = FakeRunner(), Clock()
+    async with served(runner, request_seconds=60, clock=clock) as engine:
+        task = asyncio.create_task(engine.refused(prompt=PROMPT, n=3, max_tokens=500))
+        runner.pause()
+        await in_thread(runner.wait_until_held)
+        clock.now += 40  # while their prompt is being computed
+        runner.release(4)
+        await in_thread(runner.wait_for_steps, 4)
+        await engine.until_unfinished(3)
+        clock.now += 21
+        runner.release()
+        assert (await task)[0] == 504
+        await engine.until_unfinished(0)
+        assert len(runner.steps) == 5  # the one in flight and no other
 
 
 async def test_a_choice_that_fails_fails_the_answer_and_stops_the_others(served: Serve) -> None:

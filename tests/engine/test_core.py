@@ -1,6 +1,8 @@
 """The engine thread, and the way to it."""
 
+import math
 import queue
+from typing import Any
 
 import pytest
 
@@ -8,18 +10,20 @@ from opencoder_lsp.engine.core import Engine
 from opencoder_lsp.engine.request import Event, Finish, Params
 from opencoder_lsp.engine.status import Health, Status
 from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
+from tests.fakes.clock import Clock
 from tests.fakes.runner import WAIT, FakeRunner, loaded
 
 
-def make(runner: FakeRunner, queue_limit: int = 4) -> tuple[Engine, Status]:
+def make(runner: FakeRunner, queue_limit: int = 4, **limits: Any) -> tuple[Engine, Status]:
     """Make an engine whose model is loaded at once."""
     status = Status(Health("tiny", "/models/tiny", "0", 1))
-    return Engine(lambda _report: loaded(runner), status, queue_limit=queue_limit), status
+    engine = Engine(lambda _report: loaded(runner), status, queue_limit=queue_limit, **limits)
+    return engine, status
 
 
-def started(runner: FakeRunner, queue_limit: int = 4) -> Engine:
+def started(runner: FakeRunner, queue_limit: int = 4, **limits: Any) -> Engine:
     """Start an engine and return it when it is ready."""
-    engine, status = make(runner, queue_limit)
+    engine, status = make(runner, queue_limit, **limits)
     ready = queue.SimpleQueue[None]()
     status._listeners.append(lambda: ready.put(None))
     engine.start()
@@ -59,6 +63,22 @@ def test_no_more_may_wait_than_the_queue_holds() -> None:
     with pytest.raises(EngineBusyError):
         engine.submit([1], Params(), lambda _: None)
     runner.release()
+    assert engine.stop(WAIT)
+
+
+def test_a_request_may_take_as_long_as_the_setting_says_and_its_parts_no_longer() -> None:
+    clock = Clock()
+    engine = started(FakeRunner(), request_seconds=60, clock=clock)
+    first = engine.submit([1], Params(), lambda _: None)
+    clock.now += 50
+    part = engine.submit([1], Params(), lambda _: None, first.deadline)
+    assert (first.deadline, part.deadline) == (1060.0, 1060.0)
+    assert engine.stop(WAIT)
+
+
+def test_without_the_setting_a_request_is_never_overdue() -> None:
+    engine = started(FakeRunner(), request_seconds=0)
+    assert engine.submit([1], Params(), lambda _: None).deadline == math.inf
     assert engine.stop(WAIT)
 
 

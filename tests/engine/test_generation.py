@@ -7,10 +7,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from opencoder_lsp.engine.generation import Generation
-from opencoder_lsp.engine.request import Event, Finish, Params, Request, State
+from opencoder_lsp.engine.request import Event, Finish, OverdueError, Params, Request, State
 from opencoder_lsp.engine.step import DeviceLostError, Outcome, Work
 from opencoder_lsp.engine.text import TextStream
 from opencoder_lsp.errors import EngineError
+from tests.fakes.clock import Clock
 from tests.fakes.runner import LETTERS, PREFIXES, FakeRunner
 
 
@@ -21,7 +22,10 @@ class Bench:
         self.totals: Counter[str] = Counter()
         self.ended = 0
         self.context = context
-        self.generation = Generation(runner, PREFIXES, 8, self.totals, self._count, lookup=lookup)
+        self.clock = Clock()
+        self.generation = Generation(
+            runner, PREFIXES, 8, self.totals, self._count, lookup=lookup, clock=self.clock
+        )
         self.events: dict[Request, list[Event]] = {}
 
     def _count(self) -> None:
@@ -156,6 +160,44 @@ def test_a_cancelled_request_that_waits_never_runs() -> None:
     assert {name for step in runner.steps for name, *_ in step} == {"r0"}
 
 
+def test_an_overdue_request_fails_and_its_rows_stay_for_the_next_one() -> None:
+    runner = FakeRunner(slots=1)
+    bench = Bench(runner)
+    slow = bench.add("x" * 80)
+    slow.deadline = bench.clock.now + 5
+    bench.clock.now += 4.9
+    bench.generation.step()
+    bench.clock.now += 0.1
+    bench.run()
+    assert runner.steps == [[("r0", 0, 8)]]
+    error = bench.end(slow)
+    assert isinstance(error, OverdueError)
+    assert "engine.request_seconds" in str(error)
+    after = bench.add("x" * 20)
+    bench.run()
+    assert bench.end(after) == Finish("length", 20, 3, 8)
+
+
+def test_a_request_that_waits_is_overdue_too_and_the_running_one_goes_on() -> None:
+    bench = Bench(FakeRunner(slots=1))
+    running = bench.add(params=Params(max_tokens=4))
+    bench.generation.step()
+    waiting = bench.add()
+    waiting.deadline = bench.clock.now + 5
+    bench.clock.now += 6
+    bench.run()
+    assert isinstance(bench.end(waiting), OverdueError)
+    assert bench.text(running) == "abcd"
+
+
+def test_a_request_that_has_gone_is_cancelled_however_late() -> None:
+    bench = Bench(FakeRunner())
+    gone = bench.add()
+    gone.cancelled, gone.deadline = True, bench.clock.now - 1
+    bench.run()
+    assert bench.end(gone) == Finish("cancelled", 5, 0, 0)
+
+
 def test_a_failing_step_fails_its_requests_and_the_next_one_works() -> None:
     runner = FakeRunner()
     bench = Bench(runner)
@@ -218,7 +260,8 @@ def test_totals_count_how_requests_ended() -> None:
 
 
 ACTIONS = st.lists(
-    st.sampled_from(["add", "long", "warm", "background", "step", "cancel", "fail"]), max_size=40
+    st.sampled_from(["add", "long", "warm", "background", "late", "step", "cancel", "fail"]),
+    max_size=40,
 )
 
 
@@ -236,6 +279,9 @@ def test_every_request_ends_exactly_once_whatever_happens(actions: list[str], sl
             bench.add("abcdefgh", Params(max_tokens=0))
         elif action == "background":
             bench.add("abcd", Params(max_tokens=20, priority=20))
+        elif action == "late":
+            bench.clock.now += 1
+            bench.add("abcdefgh"[: n % 8 + 1]).deadline = bench.clock.now + n % 3
         elif action == "step":
             bench.generation.step()
         elif action == "cancel" and bench.events:

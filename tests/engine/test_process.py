@@ -193,6 +193,15 @@ async def test_a_damaged_model_is_told_in_health_and_the_process_then_leaves(
     assert await finished(process) == 0
 
 
+async def test_a_request_may_take_no_longer_than_the_setting_says(
+    start: Start, session: aiohttp.ClientSession
+) -> None:
+    process = start("engine.request_seconds=1e-9")
+    await wait_for_socket(process)
+    await wait_for_state(session, "ready")
+    assert (await ask(session))["error"]["code"] == "timeout"
+
+
 @pytest.mark.parametrize("setting", ["engine.nonsense=1", "engine.linger=-1", "engine.linger"])
 async def test_a_bad_setting_is_wrong_usage(start: Start, setting: str) -> None:
     assert await finished(start(setting)) == 2
