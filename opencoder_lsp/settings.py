@@ -95,6 +95,14 @@ class EngineSettings(_Section):
         description="Seconds after which a request is given up, waiting included; 0 for never.",
         json_schema_extra=_MACHINE,
     )
+    step_seconds: float = Field(
+        60,
+        ge=0,
+        le=86_400,
+        description="Seconds after which one step of the model counts as stuck, and the engine "
+        "ends, to be started anew; 0 for never.",
+        json_schema_extra=_MACHINE,
+    )
     lookup: bool = Field(
         True,
         description="Whether tokens are guessed from the prompt and verified several at a time: "

@@ -81,8 +81,16 @@ def run(folder: Path, socket: Path, chosen: settings.Settings) -> int:
                 queue_limit=chosen.engine.queue,
                 request_seconds=chosen.engine.request_seconds,
             )
-            asyncio.run(serve(listener, engine, status, linger=chosen.engine.linger))
-        stopped = engine.stop(_STOP_SECONDS)
+            asyncio.run(
+                serve(
+                    listener,
+                    engine,
+                    status,
+                    linger=chosen.engine.linger,
+                    step_seconds=chosen.engine.step_seconds,
+                )
+            )
+        stopped = engine.stop(0 if engine.lost else _STOP_SECONDS)
         log.info("engine ended")
         code = 1 if engine.lost else 0
         if not stopped:

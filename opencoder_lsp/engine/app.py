@@ -73,6 +73,11 @@ class App:
             stream.cancel()
         await self._lifetime.until_free(1)
 
+    def fail_all(self, error: EngineError) -> None:
+        """End every answer at work with an error."""
+        for stream in self._streams:
+            stream.fail(error)
+
     async def _health(self, _request: HttpRequest) -> Response:
         return JSONResponse(self._status.as_json())
 

@@ -2,7 +2,8 @@
 The one thread that owns the model.
 
 Requests come in by a queue; text pieces leave through each request's sink. Whatever a step does,
-the thread goes on: a step that fails, fails its requests. Only a lost device ends it.
+the thread goes on: a step that fails, fails its requests. Only a lost device ends it, and a step
+that does not come back.
 """
 
 import itertools
@@ -21,7 +22,12 @@ from opencoder_lsp.engine.request import Params, Request, Sink
 from opencoder_lsp.engine.status import Status
 from opencoder_lsp.engine.step import DeviceLostError, Runner
 from opencoder_lsp.engine.text import TextStream, Vocabulary
-from opencoder_lsp.errors import EngineBusyError, EngineUnavailableError, OpencoderError
+from opencoder_lsp.errors import (
+    EngineBusyError,
+    EngineError,
+    EngineUnavailableError,
+    OpencoderError,
+)
 
 log = logging.getLogger(__name__)
 
@@ -68,7 +74,7 @@ class Engine:
         """
         `queue_limit` is the number of requests that may wait for a slot; `request_seconds` on
         `clock` is what each may take, 0 for any time. `on_lost`, to be set before `start`, is
-        called on the engine thread when the device is lost.
+        called, on any thread, when no request can be answered any more.
         """
         self._load = load
         self._status = status
@@ -77,12 +83,14 @@ class Engine:
         self._clock = clock
         self._inbox: queue.SimpleQueue[Request | None] = queue.SimpleQueue()
         self._names = itertools.count(1)
+        self._steps = itertools.count(1)
         self._lock = threading.Lock()
         self._unfinished = 0
         self._stopping = False
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.loaded: Loaded | None = None
-        self.lost = False  # whether the device is
+        self.step_in_flight: int | None = None  # its number
+        self.lost = False  # whether no request can be answered any more
         self.on_lost: Callable[[], object] = lambda: None
         self._generation: Generation | None = None
         status.count = self._count
@@ -133,6 +141,13 @@ class Engine:
         request.cancelled = True
         self._inbox.put(None)
 
+    def give_up(self, error: EngineError) -> None:
+        """Note that no request can be answered any more; what is at work is not told so."""
+        log.critical("the engine has to end: %s", error)
+        self.lost = self._stopping = True
+        self._status.update(state="error", cause=str(error))
+        self.on_lost()
+
     def _count(self) -> dict[str, int]:
         running = self._generation.running if self._generation else 0
         return {"running": running, "waiting": max(0, self._unfinished - running)}
@@ -144,12 +159,12 @@ class Engine:
         try:
             while not self._stopping:
                 self._receive(generation)
+                self.step_in_flight = next(self._steps)
                 generation.step()
+                self.step_in_flight = None
         except DeviceLostError as error:
-            log.critical("the device is lost: %s", error)
-            self.lost = True
-            self._status.update(state="error", cause=str(error))
-            self.on_lost()
+            self.step_in_flight = None
+            self.give_up(error)
             return
         self._receive_all(generation)
         generation.fail_all(EngineUnavailableError("the engine is stopping"))

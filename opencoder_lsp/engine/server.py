@@ -18,6 +18,7 @@ from opencoder_lsp.engine.app import App
 from opencoder_lsp.engine.core import Engine
 from opencoder_lsp.engine.lifetime import DRAIN_SECONDS, FIRST_SECONDS, Lifetime
 from opencoder_lsp.engine.status import Status
+from opencoder_lsp.engine.watchdog import StuckError, until_stuck
 
 log = logging.getLogger(__name__)
 
@@ -105,6 +106,7 @@ async def serve(
     status: Status,
     *,
     linger: float,
+    step_seconds: float = 0,
     first: float = FIRST_SECONDS,
     drain_seconds: float = DRAIN_SECONDS,
 ) -> None:
@@ -112,7 +114,8 @@ async def serve(
     Load and serve until nobody has used the engine for `linger` seconds, or a signal comes.
 
     Before the first use it waits `first` seconds, if that is longer. At the end new requests are
-    refused, those at work get `drain_seconds`.
+    refused, those at work get `drain_seconds`. A step of the model that takes longer than
+    `step_seconds` (0 for any time) is such an end, too, but an error for those at work.
     """
     loop = asyncio.get_running_loop()
     lifetime = Lifetime(linger, first)
@@ -122,18 +125,30 @@ async def serve(
     with _signals(loop, lifetime):
         engine.start()
         serving = asyncio.create_task(server.serve(sockets=[listener]))
-        shortening = asyncio.create_task(_shorten_on_error(status, lifetime))
+        watching = [asyncio.create_task(_shorten_on_error(status, lifetime))]
+        if step_seconds:
+            watching.append(asyncio.create_task(_watch_steps(engine, app, step_seconds)))
         ending = asyncio.create_task(lifetime.until_end())
         try:
             await asyncio.wait({ending, serving}, return_when=asyncio.FIRST_COMPLETED)
             log.info("ending: %d requests at work", engine.unfinished)
             await app.drain(drain_seconds)
         finally:
-            ending.cancel()
-            shortening.cancel()
+            for task in (ending, *watching):
+                task.cancel()
             lifetime.closing.set()
             server.should_exit = True
             await serving
+
+
+async def _watch_steps(engine: Engine, app: App, seconds: float) -> None:
+    """Give the engine up should a step get stuck; its thread cannot say so."""
+    await until_stuck(lambda: engine.step_in_flight, seconds)
+    error = StuckError(
+        f"a step of the model took longer than {seconds:g} s (engine.step_seconds); the engine ends"
+    )
+    engine.give_up(error)
+    app.fail_all(error)
 
 
 async def _shorten_on_error(status: Status, lifetime: Lifetime) -> None:

@@ -57,6 +57,7 @@ class Stream:
         self._ids = ids
         self._left = choices  # to end
         self._cancelled = False
+        self._failed = False
         self.params = params
         self.requests: list[Request] = []
         self.prompt: Finish | None = None  # the end of the request before several choices
@@ -77,6 +78,13 @@ class Stream:
         for request in self.requests:
             if request.state is not State.ENDED:
                 self._engine.cancel(request)
+
+    def fail(self, error: EngineError) -> None:
+        """End the iteration with an error, whatever the engine says from now on, and stop all."""
+        if not self._failed:
+            self._events.put_nowait((_PROMPT, error))
+            self._failed = True
+            self.cancel()
 
     async def __aenter__(self) -> Self:
         """The first request is already on its way."""
@@ -156,4 +164,8 @@ class Stream:
     def _put(self, index: int, event: Event) -> None:
         # Called on the engine thread. A closed loop means that nobody reads any more.
         with contextlib.suppress(RuntimeError):
-            self._loop.call_soon_threadsafe(self._events.put_nowait, (index, event))
+            self._loop.call_soon_threadsafe(self._arrive, index, event)
+
+    def _arrive(self, index: int, event: Event) -> None:
+        if not self._failed:
+            self._events.put_nowait((index, event))

@@ -9,7 +9,7 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -24,6 +24,7 @@ from tests.fakes.checkpoints import CONTEXT, END_OF_TURN, make_checkpoint, make_
 
 WAIT = 60.0  # seconds; torch takes several to import on a busy machine
 WORD = 267
+STUCK_ENGINE = str(Path(__file__).parents[1] / "fakes" / "stuck_engine.py")
 
 
 @pytest.fixture(scope="module")
@@ -41,8 +42,12 @@ def start(folder: Path, socket_path: Path) -> Iterator[Start]:
     """Start engine processes, ended with the test; their log is `.stderr`."""
     processes: list[subprocess.Popen[str]] = []
 
-    def run(*settings: str, model: Path = folder) -> "subprocess.Popen[str]":
-        command = [sys.executable, "-m", "opencoder_lsp.engine"]
+    def run(
+        *settings: str,
+        model: Path = folder,
+        program: Sequence[str] = ("-m", "opencoder_lsp.engine"),
+    ) -> "subprocess.Popen[str]":
+        command = [sys.executable, *program]
         command += ["--model", str(model), "--socket", str(socket_path)]
         for setting in settings:
             command += ["--set", setting]
@@ -200,6 +205,24 @@ async def test_a_request_may_take_no_longer_than_the_setting_says(
     await wait_for_socket(process)
     await wait_for_state(session, "ready")
     assert (await ask(session))["error"]["code"] == "timeout"
+
+
+async def test_a_stuck_step_is_told_and_ends_the_process_which_frees_the_socket(
+    start: Start, session: aiohttp.ClientSession, socket_path: Path
+) -> None:
+    process = start("engine.step_seconds=0.2", program=[STUCK_ENGINE])
+    await wait_for_socket(process)
+    await wait_for_state(session, "ready")
+    error = (await ask(session))["error"]
+    assert (error["code"], error["type"]) == ("model_error", "server_error")
+    assert "took longer than 0.2 s (engine.step_seconds)" in error["message"]
+    assert await finished(process) == 1
+    assert process.stderr is not None
+    assert f"CRITICAL opencoder_lsp.engine.core: the engine has to end: {error['message']}" in (
+        process.stderr.read()
+    )
+    assert socket_path.name not in os.listdir(socket_path.parent)
+    await wait_for_socket(start(program=[STUCK_ENGINE]))
 
 
 @pytest.mark.parametrize("setting", ["engine.nonsense=1", "engine.linger=-1", "engine.linger"])
