@@ -31,6 +31,7 @@ from opencoder_lsp.engine.responses import (
     refuse_http,
 )
 from opencoder_lsp.engine.status import Status
+from opencoder_lsp.engine.step import OutOfMemoryError
 from opencoder_lsp.engine.stream import Piece, Stream
 from opencoder_lsp.engine.wire import RefusedError
 from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
@@ -187,6 +188,8 @@ class App:
             return self._not_ready()
         if isinstance(error, OverdueError):
             return RefusedError(504, str(error), code="timeout")
+        if isinstance(error, OutOfMemoryError):
+            return RefusedError(500, str(error), code="out_of_memory")
         return RefusedError(500, str(error), code="generation_failed")
 
 

@@ -13,7 +13,15 @@ from opencoder_lsp.engine.lookup import Lookup
 from opencoder_lsp.engine.request import OverdueError, Reason, Request
 from opencoder_lsp.engine.scheduler import Scheduler
 from opencoder_lsp.engine.slots import SlotTable
-from opencoder_lsp.engine.step import Copy, DeviceLostError, Outcome, Runner, Token, Work
+from opencoder_lsp.engine.step import (
+    Copy,
+    DeviceLostError,
+    Outcome,
+    OutOfMemoryError,
+    Runner,
+    Token,
+    Work,
+)
 from opencoder_lsp.errors import EngineError
 
 log = logging.getLogger(__name__)
@@ -122,12 +130,29 @@ class Generation:
             self._runner.copy(copy.source, copy.request.slot, copy.rows)
 
     def _run(self, works: Sequence[Work]) -> None:
-        self._totals["steps"] += 1
         requests = [work.request for work in works]
-        outcomes = self._attempt(requests, functools.partial(self._runner.step, works))
-        if outcomes is not None:
-            for work, outcome in zip(works, outcomes, strict=True):
-                self._deliver(work, outcome)
+        done = self._attempt(requests, functools.partial(self._compute, works))
+        for work, outcome in done or ():
+            self._deliver(work, outcome)
+
+    def _compute(self, works: Sequence[Work]) -> list[tuple[Work, Outcome]]:
+        """Do a step, or where memory lacks half of it; if that lacks, too, fail the largest."""
+        for tried in (works, [work.halved() for work in works]):
+            self._totals["steps"] += 1
+            try:
+                return list(zip(tried, self._runner.step(tried), strict=True))
+            except OutOfMemoryError as error:
+                count = sum(len(work.ids) for work in tried)
+                log.warning("a step of %d tokens failed: %s", count, error)
+        largest = max(works, key=lambda work: (work.count, work.start)).request
+        self._fail(
+            largest,
+            OutOfMemoryError(
+                "there is not enough memory for this request; shorten its prompt, or lower "
+                "engine.slots or engine.context"
+            ),
+        )
+        return []
 
     def _attempt(self, requests: Sequence[Request], act: Callable[[], T]) -> T | None:
         """Do something with the model; should it fail, fail the requests and return None."""

@@ -10,11 +10,13 @@ import torch
 from opencoder_lsp.engine.attention import Layout, Segment
 from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.engine.sampling import NOT_FINITE, Sampler
-from opencoder_lsp.engine.step import DeviceLostError, Outcome, Token, Work
+from opencoder_lsp.engine.step import DeviceLostError, Outcome, OutOfMemoryError, Token, Work
 from opencoder_lsp.engine.threads import Threads
 from opencoder_lsp.errors import EngineError
 
 log = logging.getLogger(__name__)
+
+_CPU_MEMORY = "DefaultCPUAllocator: "  # begins a RuntimeError where a CPU has none left
 
 
 class TorchRunner:
@@ -58,16 +60,16 @@ class TorchRunner:
         try:
             with torch.inference_mode():
                 return self._step(works)
-        except torch.OutOfMemoryError as error:
-            problem = str(error).split(". ")[0]
         except RuntimeError as error:
-            if "CUDA error" not in str(error) and "device-side assert" not in str(error):
+            if "CUDA error" in str(error) or "device-side assert" in str(error):
+                raise DeviceLostError(f"the GPU failed: {str(error).splitlines()[0]}") from None
+            if not isinstance(error, torch.OutOfMemoryError) and _CPU_MEMORY not in str(error):
                 raise
-            raise DeviceLostError(f"the GPU failed: {str(error).splitlines()[0]}") from None
+            problem = str(error).rpartition(_CPU_MEMORY)[2].split(". ")[0]
         # Outside of the except block, whose traceback holds the tensors of the step.
         if torch.cuda.is_available():
             torch.cuda.empty_cache()
-        raise EngineError(f"out of memory: {problem}")
+        raise OutOfMemoryError(f"out of memory: {problem}")
 
     def _step(self, works: Sequence[Work]) -> list[Outcome]:
         ids: list[int] = []

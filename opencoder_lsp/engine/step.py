@@ -13,6 +13,10 @@ class DeviceLostError(EngineError):
     """The accelerator is in a state from which this process cannot recover."""
 
 
+class OutOfMemoryError(EngineError):
+    """A step needed more memory than there is; a smaller one may do with what there is."""
+
+
 @dataclass(eq=False, slots=True)
 class Work:
     """
@@ -34,6 +38,12 @@ class Work:
     def ids(self) -> list[int]:
         """The tokens to compute rows for, with those of the draft."""
         return [*self.request.ids[self.start : self.start + self.count], *self.draft]
+
+    def halved(self) -> "Work":
+        """Return it with half of its tokens, at least one, and without a draft."""
+        if self.count == 1:
+            return Work(self.request, self.start, 1, self.sample, self.allowed)
+        return Work(self.request, self.start, self.count // 2, sample=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +77,7 @@ class Runner(Protocol):
         """
         Do one forward pass for all `works`, each of another request.
 
-        Raises EngineError when the whole step failed, and DeviceLostError when no later one can
-        succeed either.
+        Raises EngineError when the whole step failed, OutOfMemoryError when a smaller one might
+        not, and DeviceLostError when no later one can succeed either. Rows of before are kept.
         """
         ...

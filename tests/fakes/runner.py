@@ -6,7 +6,7 @@ from collections.abc import Callable, Sequence
 
 from opencoder_lsp.engine.core import Loaded
 from opencoder_lsp.engine.healing import PrefixIndex
-from opencoder_lsp.engine.step import Outcome, Token, Work
+from opencoder_lsp.engine.step import Outcome, OutOfMemoryError, Token, Work
 
 WAIT = 20.0  # seconds after which a test that waits has failed
 
@@ -58,6 +58,7 @@ class FakeRunner:
         self.slots = slots
         self.answer = answer
         self.fail: Exception | None = None
+        self.memory: int | None = None  # tokens that a step may have; more are out of memory
         self.steps: list[list[tuple[str, int, int]]] = []  # request id, start, count
         self.drafts: list[tuple[int, ...]] = []  # of each step, the tokens drafted in it
         self.copies: list[tuple[int, int, int]] = []
@@ -77,6 +78,8 @@ class FakeRunner:
         if self.fail is not None:
             error, self.fail = self.fail, None
             raise error
+        if self.memory is not None and sum(len(w.ids) for w in works) > self.memory:
+            raise OutOfMemoryError("out of memory: tried to allocate")
         return [self._answer(work) for work in works]
 
     def _answer(self, work: Work) -> Outcome:
