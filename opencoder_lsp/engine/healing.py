@@ -13,7 +13,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from opencoder_lsp.engine.text import Vocabulary
+from opencoder_lsp.engine.text import TokenBytes
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +37,7 @@ class Allowed:
 class PrefixIndex:
     """The tokens of a vocabulary in the order of their bytes."""
 
-    def __init__(self, vocabulary: Vocabulary, size: int) -> None:
+    def __init__(self, vocabulary: TokenBytes, size: int) -> None:
         """Tokens from `size` on are left out: the model has no logit for them."""
         self._vocabulary = vocabulary
         self._size = size

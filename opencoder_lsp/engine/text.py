@@ -16,7 +16,15 @@ class Decoder(Protocol):
         ...
 
 
-class Vocabulary(Protocol):
+class TokenBytes(Protocol):
+    """What is known of each token by itself."""
+
+    def token_bytes(self, id: int, /) -> bytes:
+        """Return what a token adds to the output; empty for a control token."""
+        ...
+
+
+class Vocabulary(TokenBytes, Protocol):
     """The part of `prompt.tokenizer.Tokenizer` that the engine uses."""
 
     @property
@@ -26,10 +34,6 @@ class Vocabulary(Protocol):
 
     def encode(self, text: str) -> Sequence[int]:
         """Return the ids of plain text, never a control id."""
-        ...
-
-    def token_bytes(self, id: int, /) -> bytes:
-        """Return what a token adds to the output; empty for a control token."""
         ...
 
     def decoder(self) -> Decoder:

@@ -6,7 +6,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencoder_lsp.engine.healing import PrefixIndex
-from opencoder_lsp.engine.text import Decoder
 
 TEXTS = st.binary(min_size=1, max_size=4).map(lambda b: bytes(x % 4 + 97 for x in b))
 
@@ -16,14 +15,7 @@ class Words:
 
     def __init__(self, words: list[bytes]) -> None:
         self.words = words
-        self.vocab_size = len(words)
         self.asked = 0
-
-    def encode(self, text: str) -> list[int]:
-        raise NotImplementedError
-
-    def decoder(self) -> Decoder:
-        raise NotImplementedError
 
     def token_bytes(self, id: int) -> bytes:
         self.asked += 1
