@@ -14,7 +14,6 @@ import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Self, TypeVar
 
 from lsprotocol import types
@@ -113,12 +112,7 @@ class Session:
         self._client.initialized(types.InitializedParams())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         # The server may have ended, or end, by itself: RuntimeError is pygls' word for it.
         with contextlib.suppress(RuntimeError, ConnectionError):
             if not self._client.stopped:

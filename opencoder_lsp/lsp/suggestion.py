@@ -170,13 +170,14 @@ class Session:
                     self._start(place)
             self._advance()
             return await answer
-        except BaseException:
+        finally:
             if answer.done() and not answer.cancelled():
-                answer.exception()  # seen, so that asyncio does not complain
-            if self._request is request:
+                answer.exception()  # seen, so that asyncio does not complain of one not raised here
+            if (
+                self._request is request
+            ):  # it got no answer: it was cancelled, or there is no engine
                 self._request = None
                 self._start_timer()
-            raise
 
     def changed(self, text: str) -> None:
         """Note that the document has now this text."""

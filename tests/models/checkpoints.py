@@ -12,6 +12,8 @@ from tokenizers import pre_tokenizers
 from opencoder_lsp.models import config as model_config
 from opencoder_lsp.models.tokenizer_files import _STARCODER_CONTROL
 
+ID = "openchat/opencoderplus"
+SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
 EOT = "<|end_of_turn|>"
 BIGCODE: dict[str, Any] = {
     "model_type": "gpt_bigcode",

@@ -15,6 +15,12 @@ def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+@pytest.fixture
+def source(tmp_path: Path, home: Path) -> Path:
+    """Where a repository is made."""
+    return tmp_path / "tiny"
+
+
 class Stages:
     """A progress callback that remembers what it was told."""
 

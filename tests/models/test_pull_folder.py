@@ -10,6 +10,7 @@ from opencoder_lsp.models import registry, store
 from opencoder_lsp.settings import Settings
 from tests.models.checkpoints import (
     LLAMA,
+    SHARDS,
     random_weights,
     same,
     weights_in,
@@ -19,15 +20,6 @@ from tests.models.checkpoints import (
     write_vocabulary,
 )
 from tests.models.conftest import Stages
-
-ID = "openchat/opencoderplus"
-SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-
-
-@pytest.fixture
-def source(tmp_path: Path, home: Path) -> Path:
-    """Where a repository is made."""
-    return tmp_path / "tiny"
 
 
 @pytest.mark.parametrize("pickled", [False, True])

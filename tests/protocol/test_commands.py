@@ -54,26 +54,17 @@ async def test_an_explanation_is_streamed_on_the_editor_s_token(
     assert editor.messages == []
 
 
-async def test_exactly_the_selected_code_is_asked_about(
-    editor: Editor, fake: FakeEngine, code_of: CodeOf
+@pytest.mark.parametrize("span", [FUNCTION, CURSOR], ids=["selection", "cursor"])
+async def test_exactly_the_selected_code_or_the_paragraph_around_the_cursor_is_asked_about(
+    editor: Editor, fake: FakeEngine, code_of: CodeOf, span: dict[str, Any]
 ) -> None:
     editor.open(CODE)
-    await editor.command("opencoder.explain", {"uri": URI, "range": FUNCTION})
+    await editor.command("opencoder.explain", {"uri": URI, "range": span})
     asked = code_of(fake.requests[0])
     assert "def add(a, b):\n    return a + b\n```" in asked
     assert "import os" not in asked
     assert "print" not in asked
     assert fake.requests[0]["priority"] == 10
-
-
-async def test_an_empty_selection_means_the_paragraph_around_it(
-    editor: Editor, fake: FakeEngine, code_of: CodeOf
-) -> None:
-    editor.open(CODE)
-    await editor.command("opencoder.explain", {"uri": URI, "range": CURSOR})
-    asked = code_of(fake.requests[0])
-    assert "def add(a, b):\n    return a + b\n```" in asked
-    assert "import os" not in asked
 
 
 async def test_the_code_action_lets_the_server_show_the_answer(
