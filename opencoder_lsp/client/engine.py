@@ -12,10 +12,28 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from opencoder_lsp.client.http import STOPPED, Answer, Http, Limits
-from opencoder_lsp.client.wire import Chunk, CompletionRequest, Health, Problem, Usage, read_health
+from opencoder_lsp.client.wire import (
+    Chunk,
+    CompletionRequest,
+    Health,
+    Logprobs,
+    Piece,
+    Problem,
+    Usage,
+    read_health,
+)
 from opencoder_lsp.errors import EngineError, InvalidRequestError
 
-__all__ = ["CompletionRequest", "CompletionStream", "EngineClient", "Health", "Limits", "Usage"]
+__all__ = [
+    "CompletionRequest",
+    "CompletionStream",
+    "EngineClient",
+    "Health",
+    "Limits",
+    "Logprobs",
+    "Piece",
+    "Usage",
+]
 
 # The engine speaks every 15 s on `/events`, be it only a comment.
 LEASE_STALL = 60.0
@@ -94,19 +112,32 @@ class CompletionStream:
     The answer to one request: an async iterator of its pieces of text.
 
     The pieces begin with the request's `forced_prefix`. `finish_reason` ("stop" or "length") and
-    `usage` are there once the iterator has ended.
+    `usage` are there once the iterator has ended. `pieces` is for requests of several answers, of
+    which the iterator gives the first, and for those of probabilities: it gives everything, and
+    there is only one of the two to be had.
     """
 
     def __init__(self, answer: Answer) -> None:
-        self.finish_reason: str | None = None
-        self.usage: Usage | None = None
-        self._pieces = self._read(answer)
+        self.finish_reasons: dict[int, str] = {}  # by the answer's index
+        self.usage: Usage | None = None  # of all answers together; the prompt counts once
+        self.pieces: AsyncIterator[Piece] = self._read(answer)
+        self._texts = self._first()
+
+    @property
+    def finish_reason(self) -> str | None:
+        """Why the first answer ended, once it has."""
+        return self.finish_reasons.get(0)
 
     def __aiter__(self) -> AsyncIterator[str]:
         """Return the iterator; there is one only."""
-        return self._pieces
+        return self._texts
 
-    async def _read(self, answer: Answer) -> AsyncIterator[str]:
+    async def _first(self) -> AsyncIterator[str]:
+        async for piece in self.pieces:
+            if piece.text and piece.index == 0:
+                yield piece.text
+
+    async def _read(self, answer: Answer) -> AsyncIterator[Piece]:
         async for data in answer.events():
             if data == "[DONE]":
                 return
@@ -115,10 +146,10 @@ class CompletionStream:
                 error = chunk.error
                 raise EngineError(error.message if isinstance(error, Problem) else error)
             self.usage = chunk.used() or self.usage
-            for choice in chunk.choices:
-                self.finish_reason = choice.finish_reason or self.finish_reason
-                if choice.text:
-                    yield choice.text
+            for piece in chunk.choices:
+                if piece.finish_reason:
+                    self.finish_reasons[piece.index] = piece.finish_reason
+                yield piece
         raise EngineError(STOPPED)
 
 

@@ -8,6 +8,14 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 
 from opencoder_lsp.errors import EngineError
 
+_OPTIONS = (
+    "forced_prefix",
+    "priority",
+    "top_k",
+    "presence_penalty",
+    "frequency_penalty",
+    "logit_bias",
+)
 State = Literal["loading", "ready", "draining", "error"]
 MESSAGE_LIMIT = 500  # characters of somebody else's error message
 _LENIENT = ConfigDict(extra="ignore")  # a newer engine may say more
@@ -52,10 +60,14 @@ class Usage:
 @dataclass(frozen=True, kw_only=True)
 class CompletionRequest:
     """
-    One request: token ids in, text out.
+    One request: token ids in, text out. Names and meanings are OpenAI's where they have one.
 
-    `forced_prefix` is text that the answer must begin with (and will contain). `priority` is
-    0 for completions, 10 for chat, 20 for warm-up. Temperature 0 is greedy; `top_k` 0 is off.
+    `max_tokens` 0 generates nothing: it makes the engine compute the prompt and keep it for the
+    next request. `forced_prefix` is text that the answer must begin with (and will contain).
+    `priority` is 0 for completions, 10 for chat, 20 for warm-up. Temperature 0 is greedy; `top_k`
+    0 is off; `logit_bias` is by token id. With `n` there are several answers, of which number i is
+    drawn with `seed` + i. `logprobs` is how many of the likeliest tokens to name beside each token,
+    None for no probabilities at all.
     """
 
     prompt: list[int]
@@ -67,6 +79,11 @@ class CompletionRequest:
     top_p: float = 1.0
     top_k: int = 0
     seed: int | None = None
+    n: int = 1
+    presence_penalty: float = 0.0
+    frequency_penalty: float = 0.0
+    logit_bias: dict[int, float] = field(default_factory=dict)
+    logprobs: int | None = None
 
     def body(self) -> dict[str, Any]:
         """
@@ -74,12 +91,13 @@ class CompletionRequest:
 
         What is at its default is left out where servers of other makers might not know it.
         """
-        own = {
-            "forced_prefix": self.forced_prefix,
-            "priority": self.priority,
-            "top_k": self.top_k,
-        }
-        body: dict[str, Any] = {
+        changed = {name: getattr(self, name) for name in _OPTIONS if getattr(self, name)}
+        if self.n > 1:
+            changed["n"] = self.n
+        for name in ("seed", "logprobs"):  # where 0 is a value like any other
+            if getattr(self, name) is not None:
+                changed[name] = getattr(self, name)
+        return {
             "prompt": self.prompt,
             "max_tokens": self.max_tokens,
             "stop_token_ids": self.stop_token_ids,
@@ -87,9 +105,8 @@ class CompletionRequest:
             "top_p": self.top_p,
             "stream": True,
             "stream_options": {"include_usage": True},
-            **{name: value for name, value in own.items() if value},
+            **changed,
         }
-        return body if self.seed is None else {**body, "seed": self.seed}
 
 
 class _Part(BaseModel):
@@ -105,11 +122,27 @@ class Problem(_Part):
     code: str | int | None = None
 
 
-class Choice(_Part):
-    """A piece of text, and why there will be no more of it."""
+class Logprobs(_Part):
+    """
+    The tokens of a piece of text, with natural logarithms of probabilities.
 
+    Each list has an entry for each token: its text, its own, the likeliest tokens with theirs, and
+    where its text begins among the characters of the answer.
+    """
+
+    tokens: list[str] = []
+    token_logprobs: list[float | None] = []
+    top_logprobs: list[dict[str, float] | None] | None = None
+    text_offset: list[int] = []
+
+
+class Piece(_Part):
+    """What answer `index` says next: text, "" perhaps, and why there will be no more of it."""
+
+    index: int = 0
     text: str = ""
     finish_reason: str | None = None
+    logprobs: Logprobs | None = None
 
 
 class _PromptDetails(_Part):
@@ -125,7 +158,7 @@ class _Usage(_Part):
 class Chunk(_Part):
     """One event of a completion stream, in OpenAI's form."""
 
-    choices: list[Choice] = []
+    choices: list[Piece] = []
     usage: _Usage | None = None
     error: Problem | str | None = None
 

@@ -15,9 +15,12 @@ from opencoder_lsp.client.launcher import Launcher
 from opencoder_lsp.client.starter import Patience
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.settings import Settings
+from tests.engine.conftest import served, socket_path
 from tests.fakes import engine_process
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
+
+__all__ = ["served", "socket_path"]  # the real engine without a model, as its own tests have it
 
 
 @pytest.fixture

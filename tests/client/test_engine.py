@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from typing import Any
 
 import pytest
 
@@ -33,21 +34,21 @@ async def test_a_stream_gives_pieces_then_reason_and_usage(
 
 
 async def test_the_request_goes_out_as_it_is(fake: FakeEngine, client: EngineClient) -> None:
-    request = CompletionRequest(
-        prompt=[5, 6],
-        max_tokens=1,
-        stop_token_ids=[7],
-        forced_prefix="  re",
-        priority=10,
-        temperature=0.5,
-        top_p=0.9,
-        top_k=40,
-        seed=3,
-    )
-    async with client.complete(request) as stream:
+    fields: dict[str, Any] = {
+        "prompt": [5, 6],
+        "max_tokens": 1,
+        "stop_token_ids": [7],
+        "forced_prefix": "  re",
+        "priority": 10,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 40,
+        "seed": 3,
+    }
+    async with client.complete(CompletionRequest(**fields)) as stream:
         text = "".join([piece async for piece in stream])
-    sent = {key: value for key, value in fake.requests[0].items() if key != "stream_options"}
-    assert sent == {**request.__dict__, "stream": True}
+    how = {"stream": True, "stream_options": {"include_usage": True}}
+    assert fake.requests == [{**fields, **how}]
     assert text == "  "
     assert stream.finish_reason == "length"
 

@@ -24,7 +24,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tests.fakes.answers import Answer, error_object, refusal, split
+from tests.fakes.answers import Answer, choices, error_object, refusal, split, usage
 from tests.fakes.sse import EventStream
 from tests.fakes.unix_server import UnixServer
 
@@ -86,9 +86,9 @@ class FakeEngine:
         Queue an answer: a text, or the very pieces to send.
 
         `how` is fields of Answer, as `finish_reason="length"`, `cached_tokens=7`, or `exact=True`
-        to leave the forced prefix away.
+        to leave the forced prefix away, or `others=["second", "third"]` for a request with `n`.
         """
-        self._answers.append(Answer(split(text) if isinstance(text, str) else list(text), **how))
+        self._answers.append(Answer(split(text), **how))
 
     def fail_with(
         self,
@@ -238,36 +238,27 @@ class FakeEngine:
             self._note()
 
     async def _speak(self, stream: EventStream, body: dict[str, Any], answer: Answer) -> None:
-        pieces = self._pieces(body, answer)
-        kept = pieces[: body.get("max_tokens", 16)]
-        reason = answer.finish_reason or ("stop" if len(kept) == len(pieces) else "length")
+        spoken = list(choices(body, answer, self.default))
         whole = body.get("stream") is not True
         await stream.begin("application/json" if whole else "text/event-stream")
-        for number in range(len(kept) + 1):
+        for number in range(max(len(choice.pieces) for choice in spoken) + 1):
             await self._stand_still(lambda n=number: self._pause_after == n)  # type: ignore[misc]
-            if number < len(kept) and not whole:
-                await stream.send(self._chunk(kept[number]))
+            for choice in spoken:
+                if number < len(choice.pieces) and not whole:
+                    await stream.send(self._object(choice.part(number)))
         if answer.end == "die":
             return
         if answer.end == "error":
             await stream.send({"error": error_object(answer.message, "engine_error", answer.code)})
         if answer.end == "done":
-            prompt = len(body["prompt"])
-            usage = {
-                "prompt_tokens": prompt,
-                "completion_tokens": len(kept),
-                "total_tokens": prompt + len(kept),
-                "prompt_tokens_details": {"cached_tokens": answer.cached_tokens},
-            }
-            last = self._chunk("".join(kept) if whole else "", reason, usage)
-            await (stream.write_json(last) if whole else stream.send(last, done=True))
+            used = {"usage": usage(body, answer, spoken)}
+            if whole:
+                await stream.write_json(self._object(*(c.whole() for c in spoken)) | used)
+            else:
+                for choice in spoken[:-1]:
+                    await stream.send(self._object(choice.end()))
+                await stream.send(self._object(spoken[-1].end()) | used, done=True)
         await stream.end()
-
-    def _pieces(self, body: dict[str, Any], answer: Answer) -> list[str]:
-        pieces = split(self.default) if answer.pieces is None else answer.pieces
-        if answer.exact or not body.get("forced_prefix"):
-            return pieces
-        return [*split(body["forced_prefix"]), *pieces]
 
     async def _stand_still(self, condition: Callable[[], bool]) -> None:
         if not condition():
@@ -280,13 +271,11 @@ class FakeEngine:
             self.holding -= 1
             self._note()
 
-    def _chunk(self, text: str, reason: str | None = None, usage: Any = None) -> dict[str, Any]:
-        choice = {"index": 0, "text": text, "finish_reason": reason, "logprobs": None}
+    def _object(self, *choices: dict[str, Any]) -> dict[str, Any]:
         return {
             "id": f"cmpl-{len(self.requests)}",
             "object": "text_completion",
             "created": 0,
             "model": self.health["model"],
-            "choices": [choice],
-            **({"usage": usage} if usage else {}),
+            "choices": list(choices),
         }
