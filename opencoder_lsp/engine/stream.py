@@ -3,6 +3,7 @@
 import asyncio
 import contextlib
 import functools
+import logging
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass, replace
 from types import TracebackType
@@ -12,6 +13,9 @@ from opencoder_lsp.engine.core import Engine
 from opencoder_lsp.engine.request import Event, Finish, Params, Reason, Request, Scored, State
 from opencoder_lsp.errors import EngineError
 
+log = logging.getLogger(__name__)
+
+BACKLOG = 4096  # events, about one a token, that may wait for a reader
 _PROMPT = -1  # in place of a choice's index: the request that computes what all of them share
 
 
@@ -58,6 +62,7 @@ class Stream:
         self._left = choices  # to end
         self._cancelled = False
         self._failed = False
+        self._reading = False  # whether the reader waits for the next event
         self.params = params
         self.requests: list[Request] = []
         self.prompt: Finish | None = None  # the end of the request before several choices
@@ -102,7 +107,9 @@ class Stream:
     async def __aiter__(self) -> AsyncIterator[Piece]:
         """Iterate over the pieces; texts of one choice that wait already come as one."""
         while self._left:
+            self._reading = True
             waiting = [await self._events.get()]
+            self._reading = False
             while not self._events.empty():
                 waiting.append(self._events.get_nowait())
             for index in dict.fromkeys(index for index, _ in waiting):
@@ -167,5 +174,9 @@ class Stream:
             self._loop.call_soon_threadsafe(self._arrive, index, event)
 
     def _arrive(self, index: int, event: Event) -> None:
-        if not self._failed:
-            self._events.put_nowait((index, event))
+        if self._failed:
+            return
+        self._events.put_nowait((index, event))
+        if self._events.qsize() > BACKLOG and not self._reading:
+            log.warning("%s is cancelled: its reader has fallen %d tokens behind", self.id, BACKLOG)
+            self.fail(EngineError(f"the reader of the answer has fallen {BACKLOG} tokens behind"))
