@@ -113,6 +113,7 @@ class Request:
     prompt_tokens: int = field(init=False)
     forced_left: bytes = field(init=False)
     state: State = State.WAITING
+    arrival: int = -1  # its place among equals, from the moment it waits for a slot
     slot: int = -1  # -1 while it has none
     computed: int = 0
     cached: int | None = None

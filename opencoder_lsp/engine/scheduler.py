@@ -4,11 +4,13 @@ Who is computed next. Pure Python on requests and ints.
 One step takes one token of every running request, and a chunk of prompt tokens of the most urgent
 ones. While a request of better priority is at work, the prompts of worse ones wait: a long chat
 prompt holds a completion back by the one chunk in flight, never more. What runs in the background
-(warming, speculation) gives way altogether, also its slot.
+(warming, speculation) gives way altogether, also its slot, and takes none while others are at work.
+Among equals it is the order of arrival that counts, also for whoever lost a slot.
 """
 
 import heapq
 import itertools
+import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
@@ -61,7 +63,8 @@ class Scheduler:
 
     def add(self, request: Request) -> None:
         """Let a new request wait for its turn."""
-        heapq.heappush(self._waiting, (request.params.priority, next(self._arrivals), request))
+        request.arrival = next(self._arrivals)
+        self._wait(request)
 
     def remove(self, request: Request, *, keep_rows: bool = True) -> None:
         """Take out a request that ends; its slot keeps what was computed unless told otherwise."""
@@ -84,13 +87,10 @@ class Scheduler:
     def plan(self) -> Plan:
         """Give slots to those who wait and say what is computed next; an empty plan is rest."""
         plan = Plan()
-        while self._waiting and (self._slots.free or self._preempt()):
+        while self._waiting and self._may_enter(self._waiting[0][0]):
             self._admit(heapq.heappop(self._waiting)[2], plan)
-        if not self._running:
-            return plan
-        urgent = min(request.params.priority for request in self._running)
-        budget = self._chunk
-        for request in sorted(self._running, key=lambda r: r.params.priority):
+        urgent, budget = self._urgent, self._chunk
+        for request in sorted(self._running, key=_turn):
             if request.remaining == 0:
                 plan.ready.append(request)
             elif request.remaining == 1 and request.output_tokens:
@@ -100,6 +100,20 @@ class Scheduler:
                 plan.works.append(self._work(request, min(request.remaining, budget)))
                 budget -= plan.works[-1].count
         return plan
+
+    @property
+    def _urgent(self) -> int:
+        """The best priority of those who run; worse than any where nobody does."""
+        return min((request.params.priority for request in self._running), default=sys.maxsize)
+
+    def _wait(self, request: Request) -> None:
+        heapq.heappush(self._waiting, (*_turn(request), request))
+
+    def _may_enter(self, priority: int) -> bool:
+        """Tell whether the first of those who wait gets a slot, which there is afterwards."""
+        if priority >= BACKGROUND and priority > self._urgent:
+            return False  # it would only take somebody's rows and rest
+        return self._slots.free > 0 or self._preempt(priority)
 
     def _work(self, request: Request, count: int) -> Work:
         last = count == request.remaining and request.params.max_tokens > 0
@@ -116,12 +130,16 @@ class Scheduler:
             request.cached = place.cached
         self._running.append(request)
 
-    def _preempt(self) -> bool:
-        """Send a background request back to wait, for one that is more urgent."""
-        worst = max(self._running, key=lambda r: r.params.priority)
-        if worst.params.priority < BACKGROUND or self._waiting[0][0] >= worst.params.priority:
+    def _preempt(self, priority: int) -> bool:
+        """Send a background request back to its place in the queue, for a more urgent one."""
+        worst = max(self._running, key=_turn)
+        if worst.params.priority < BACKGROUND or priority >= worst.params.priority:
             return False
         self.remove(worst)
         worst.state = State.WAITING
-        self.add(worst)
+        self._wait(worst)
         return True
+
+
+def _turn(request: Request) -> tuple[int, int]:
+    return request.params.priority, request.arrival

@@ -18,13 +18,15 @@ from tests.fakes.runner import LETTERS, PREFIXES, FakeRunner
 class Bench:
     """A generation over a fake runner, and the events of every request."""
 
-    def __init__(self, runner: FakeRunner, context: int = 100, *, lookup: bool = True) -> None:
+    def __init__(
+        self, runner: FakeRunner, context: int = 100, *, chunk: int = 8, lookup: bool = True
+    ) -> None:
         self.totals: Counter[str] = Counter()
         self.ended = 0
         self.context = context
         self.clock = Clock()
         self.generation = Generation(
-            runner, PREFIXES, 8, self.totals, self._count, lookup=lookup, clock=self.clock
+            runner, PREFIXES, chunk, self.totals, self._count, lookup=lookup, clock=self.clock
         )
         self.events: dict[Request, list[Event]] = {}
 
