@@ -1,9 +1,14 @@
 """`opencoder-lsp engine`: look at and stop the engine that editors share."""
 
 import asyncio
-from collections.abc import Iterable
-from dataclasses import asdict
+import contextlib
+from collections.abc import Iterator
+from dataclasses import dataclass
 
+from rich.live import Live
+from rich.text import Text
+
+from opencoder_lsp.cli.engine_report import Report, collect
 from opencoder_lsp.cli.terminal import console, print_json
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import without_password
@@ -14,11 +19,12 @@ from opencoder_lsp.client.launcher import (
     socket_path,
     stop_engine,
 )
-from opencoder_lsp.errors import EngineError, EngineUnavailableError, ModelError
+from opencoder_lsp.errors import EngineUnavailableError, ModelError, SettingsError
 from opencoder_lsp.models import registry
 from opencoder_lsp.settings import Settings
 
 _STOP_ALL = "opencoder-lsp engine stop --all"
+_REFRESH = 1.0  # seconds between two looks
 
 
 def _url(settings: Settings) -> str:
@@ -38,35 +44,73 @@ async def engine_health(settings: Settings) -> Health:
         await client.close()
 
 
-def show_status(settings: Settings, *, as_json: bool) -> int:
-    """
-    Print the engine's health, and which engines of other models or versions run; 1 where none runs.
+@dataclass(frozen=True)
+class _All:
+    """The engine that the settings lead to, and this machine's others."""
 
-    Raises ModelError where there is no model whose engine it could be.
+    own: Report
+    others: list[Report]
+
+
+async def _collect(url: str) -> _All:
+    engines = running_engines()
+    own = next((engine for socket, engine in engines.items() if url == f"unix:{socket}"), None)
+    others = [(f"unix:{socket}", engine) for socket, engine in engines.items() if engine != own]
+    first, *rest = await asyncio.gather(collect(url, own), *(collect(*other) for other in others))
+    return _All(first, rest)
+
+
+def _lines(now: _All, before: _All | None = None) -> Iterator[str]:
+    if now.own.health is None and now.own.process is None:
+        yield f"no engine is running: {now.own.problem}"
+    else:
+        yield f"the engine at {without_password(now.own.url)}"
+        yield from now.own.lines(before.own if before else None)
+    earlier = {report.url: report for report in before.others} if before else {}
+    for other in now.others:
+        assert other.process is not None
+        yield ""
+        yield _another(other.process)
+        yield from other.lines(earlier.get(other.url))
+
+
+def show_status(settings: Settings, *, as_json: bool, watch: bool = False) -> int:
     """
+    Print how the engine is, and the engines of other models or versions; 1 where it does not run.
+
+    With `watch` again and again until Ctrl-C, which is no error. Raises ModelError where there is
+    no model whose engine it could be, and SettingsError for `watch` as JSON.
+    """
+    if watch and as_json:
+        raise SettingsError("--watch is for people, --json for scripts: give one of them")
     try:
-        url = without_password(_url(settings))
+        url = _url(settings)
     except ModelError:
         if not as_json:
-            _say_others(running_engines().values())
+            for engine in running_engines().values():
+                _say(_another(engine))
         raise
-    others = [engine for socket, engine in running_engines().items() if url != f"unix:{socket}"]
-    try:
-        health = asyncio.run(engine_health(settings))
-    except EngineError as error:
-        if as_json:
-            print_json({"running": False, "message": str(error), "others": _records(others)})
-        else:
-            _say(f"no engine is running: {error}")
-            _say_others(others)
-        return 1
-    if as_json:
-        print_json({"running": True, "url": url, **asdict(health), "others": _records(others)})
+    if watch:
+        with contextlib.suppress(KeyboardInterrupt):
+            asyncio.run(_watch(url))
         return 0
-    for name, value in asdict(health).items():
-        _say(f"{name:20} {value}")
-    _say_others(others)
-    return 0
+    now = asyncio.run(_collect(url))
+    if as_json:
+        print_json({**now.own.as_json(), "others": [report.as_json() for report in now.others]})
+    else:
+        for line in _lines(now):
+            _say(line)
+    return 0 if now.own.health is not None else 1
+
+
+async def _watch(url: str) -> None:
+    before: _All | None = None
+    with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
+        while True:
+            now = await _collect(url)
+            live.update(Text("\n".join(_lines(now, before))), refresh=True)
+            before = now
+            await asyncio.sleep(_REFRESH)
 
 
 def stop(settings: Settings, everything: bool = False) -> int:
@@ -94,7 +138,9 @@ def stop(settings: Settings, everything: bool = False) -> int:
             _say(str(error))
             code = 1
     if not everything:
-        _say_others(other for other in running_engines().values() if other not in engines)
+        for other in running_engines().values():
+            if other not in engines:
+                _say(_another(other))
     return code
 
 
@@ -102,10 +148,5 @@ def _describe(engine: EngineProcess) -> str:
     return f"of {engine.model}, version {engine.version} (process {engine.pid})"
 
 
-def _records(engines: Iterable[EngineProcess]) -> list[dict[str, object]]:
-    return [asdict(engine) for engine in engines]
-
-
-def _say_others(engines: Iterable[EngineProcess]) -> None:
-    for engine in engines:
-        _say(f"another engine runs, {_describe(engine)}; to end all: {_STOP_ALL}")
+def _another(engine: EngineProcess) -> str:
+    return f"another engine runs, {_describe(engine)}; to end all: {_STOP_ALL}"

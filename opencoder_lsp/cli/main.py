@@ -172,11 +172,17 @@ def models_verify(
 
 
 @engine_app.command("status")
-def engine_status(pairs: SetOption = None, json: JsonOption = False) -> None:
-    """Say whether the engine runs, with which model, and what it is doing."""
+def engine_status(
+    pairs: SetOption = None,
+    json: JsonOption = False,
+    watch: Annotated[
+        bool, typer.Option("--watch", "--live", "-w", help="Look again each second until Ctrl-C.")
+    ] = False,
+) -> None:
+    """Say whether the engine runs, with which model, what it is doing and how fast."""
     from opencoder_lsp.cli.engine import show_status
 
-    raise typer.Exit(show_status(_settings(pairs), as_json=json))
+    raise typer.Exit(show_status(_settings(pairs), as_json=json, watch=watch))
 
 
 @engine_app.command("stop")

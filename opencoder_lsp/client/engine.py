@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
+from opencoder_lsp.client.activity import Activity
 from opencoder_lsp.client.http import STOPPED, Answer, Http, Limits
 from opencoder_lsp.client.wire import (
     Chunk,
@@ -65,6 +66,15 @@ class EngineClient:
         health = read_health(data) if is_ours(data) else await self._foreign_health()
         self._http.suspect = False
         return health
+
+    async def activity(self) -> Activity:
+        """
+        Ask what the engine has done so far; all of it is empty for another maker's server.
+
+        Raises InvalidRequestError where the server does not say.
+        """
+        async with self._http.request("GET", "/metrics") as answer:
+            return Activity.read((await answer.body()).decode("utf-8", "replace"))
 
     def complete(
         self, request: CompletionRequest

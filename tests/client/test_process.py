@@ -131,7 +131,10 @@ def test_status_names_engines_of_other_models(capsys: pytest.CaptureFixture[str]
         assert f"of old[bold], version 0.0 (process {engine.pid})" in said
         assert cli.show_status(NOWHERE, as_json=True) == 1
         (other,) = json.loads(capsys.readouterr().out)["others"]
-        assert (other["pid"], other["version"]) == (engine.pid, "0.0")
+        assert other["running"] is False
+        assert (other["process"]["pid"], other["process"]["version"]) == (engine.pid, "0.0")
+        assert other["memory"] > 1_000_000
+        assert other["uptime"] >= 0
 
 
 def test_status_without_a_model_names_the_engines_that_run(

@@ -21,7 +21,7 @@ from typing import Any, Self
 
 from starlette.applications import Starlette
 from starlette.requests import ClientDisconnect, Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import Route
 
 from tests.fakes.answers import Answer, choices, error_object, refusal, split, usage
@@ -49,6 +49,8 @@ class FakeEngine:
             "dtype": "float32",
             **health,
         }
+        self.metrics = ""  # what `/metrics` says
+        self.readings = 0  # of `/metrics`
         self.requests: list[dict[str, Any]] = []
         self.running = 0  # requests that are being answered, paused ones included
         self.cancellations = 0  # requests whose client left before the end
@@ -175,6 +177,7 @@ class FakeEngine:
             routes=[
                 Route("/health", self._health),
                 Route("/events", self._events),
+                Route("/metrics", self._metrics),
                 Route("/v1/models", self._models),
                 Route("/v1/completions", self._completions, methods=["POST"]),
             ]
@@ -185,6 +188,11 @@ class FakeEngine:
 
     async def _health(self, request: Request) -> Response:
         return JSONResponse(self._status())
+
+    async def _metrics(self, request: Request) -> Response:
+        self.readings += 1
+        self._note()
+        return PlainTextResponse(self.metrics)
 
     async def _models(self, request: Request) -> Response:
         model = {"id": self.health["model"], "object": "model", "created": 0, "owned_by": "fake"}
