@@ -4,9 +4,9 @@ JSON-RPC and LSP's life cycle over pygls, with the gaps that were measured in py
 pygls keeps the registry of features, builds the capabilities and sends; what comes in is handled
 here, since there each of these goes wrong:
 
-* Every request is answered exactly once: bad params with -32602, bad JSON with -32700, what is no
-  JSON-RPC with -32600, and a result that cannot be written as JSON with -32603. Only the message
-  itself is looked at, never an object inside it.
+* Every request is answered exactly once: bad params with -32602 (but `initialize` is taken without
+  its bad parts), bad JSON with -32700, what is no JSON-RPC with -32600, and a result that cannot be
+  written as JSON with -32603. Only the message itself is looked at, never an object inside it.
 * Before `initialize` a request gets -32002, a second one -32600, so does anything after
   `shutdown`; `exit` without it is exit code 1.
 * A request is a task and `$/cancelRequest` cancels it, commands included; that answers -32800.
@@ -29,6 +29,7 @@ from pygls.capabilities import ServerCapabilitiesBuilder
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol
 
+from opencoder_lsp.lsp.conversion import tolerant
 from opencoder_lsp.lsp.failures import (
     INVALID_PARAMS,
     INVALID_REQUEST,
@@ -207,6 +208,8 @@ class Protocol(LanguageServerProtocol):
         if kinds is None or kinds[2] is None:
             return params
         kind: Any = kinds[2]
+        if method == types.INITIALIZE:
+            return tolerant(self._converter, params, kind)
         return self._converter.structure(params, kind)
 
     def _handler_of(self, method: str) -> Handler | None:

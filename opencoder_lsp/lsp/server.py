@@ -13,7 +13,6 @@ from dataclasses import dataclass
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
-from pygls.protocol import default_converter
 
 from opencoder_lsp import __version__
 from opencoder_lsp.conversations.store import Store
@@ -23,6 +22,7 @@ from opencoder_lsp.lsp.answers import SCHEME, Answers
 from opencoder_lsp.lsp.configuration import SECTION, Configuration
 from opencoder_lsp.lsp.connection import Connection, Status
 from opencoder_lsp.lsp.continuation import EngineSource
+from opencoder_lsp.lsp.conversion import make_converter
 from opencoder_lsp.lsp.documents import Document, Documents, Encoding
 from opencoder_lsp.lsp.failures import Troubles
 from opencoder_lsp.lsp.folders import WorkspaceFolders
@@ -58,7 +58,7 @@ class Server(LanguageServer):
             "opencoder-lsp",
             __version__,
             protocol_cls=Protocol,
-            converter_factory=default_converter,
+            converter_factory=make_converter,
         )
         self.documents = Documents()
         self.workspace_folders = WorkspaceFolders()
