@@ -29,7 +29,7 @@ from opencoder_lsp.lsp.folders import WorkspaceFolders
 from opencoder_lsp.lsp.parent import parent_gone
 from opencoder_lsp.lsp.progress import LoadingProgress, Token
 from opencoder_lsp.lsp.protocol import Phase, Protocol
-from opencoder_lsp.lsp.stdio import END, Reader, Writer
+from opencoder_lsp.lsp.stdio import Reader, Writer
 from opencoder_lsp.lsp.suggestion import Session
 from opencoder_lsp.settings import Settings
 
@@ -194,7 +194,7 @@ class Server(LanguageServer):
     async def _leave_with(self, process_id: int) -> None:
         await parent_gone(process_id)
         log.warning("the editor's process has gone")
-        self.stop(0 if self.protocol.phase is Phase.SHUT else 1)
+        self._client_gone()
 
     # What is said.
 
@@ -232,11 +232,15 @@ class Server(LanguageServer):
         if self._exit is not None and not self._exit.done():
             self._exit.set_result(code)
 
+    def _client_gone(self) -> None:
+        """End because nobody is there any more: in good order only after `shutdown`."""
+        self.stop(0 if self.protocol.phase is Phase.SHUT else 1)
+
     async def serve(self, stdin: int, stdout: int) -> int:
         """Serve the client at two file descriptors to the end, and return the exit code."""
         loop = asyncio.get_running_loop()
         self._exit = loop.create_future()
-        writer = Writer(stdout, lambda: self.stop(1))
+        writer = Writer(stdout, self._client_gone)
         reader = Reader(stdin)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self.stop, 0)
@@ -257,10 +261,10 @@ class Server(LanguageServer):
         last_resort.start()
 
     async def _receive(self, reader: Reader) -> None:
-        while (item := await reader.items.get()) is not END:
+        async for item in reader:
             self.protocol.receive(item)
             await asyncio.sleep(0)  # so the handler just started sees the document as it is now
-        self.stop(0 if self.protocol.phase is Phase.SHUT else 1)
+        self._client_gone()
 
     async def _clean_up(self) -> None:
         for uri in list(self._sessions):

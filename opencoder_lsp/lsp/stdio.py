@@ -2,55 +2,96 @@
 Standard input and output, each on a thread of its own.
 
 So a client that does not read its pipe cannot stop us from reading ours, and nothing that runs in
-a pool can keep a cancellation from being seen.
+a pool can keep a cancellation from being seen. Both are bounded: what cannot be handled yet stays
+in the client's pipe, and a client that does not read for too long counts as gone.
 """
 
 import asyncio
 import logging
 import os
 import queue
+import select
+import stat
 import threading
-from collections.abc import Callable
-from typing import Any, Final
+from collections.abc import AsyncIterator, Callable, Iterator
+from typing import Any
 
+from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.framing import BrokenStream, Frames
 
 log = logging.getLogger(__name__)
 
-_CHUNK = 1 << 16
+CHUNK = 1 << 16  # bytes of one read
+# Bytes of messages that may wait for the event loop before no more are read.
+_UNHANDLED_LIMIT = 16 << 20
 # Bytes that may wait for a client that does not read; after that it counts as gone.
-_UNREAD_LIMIT = 32 << 20
-END: Final = object()  # what `Reader` puts last
+_UNREAD_LIMIT = 16 << 20
 
 
 class Reader:
-    """Reads messages from a file descriptor into an asyncio queue, and END after the last."""
+    """
+    Reads messages from a file descriptor: `async for item in reader` gives them until the end.
 
-    def __init__(self, descriptor: int) -> None:
-        self.items: asyncio.Queue[Any] = asyncio.Queue()
+    `unhandled` is how many bytes the messages have that were read and not yet taken: at most
+    `limit`, or a single message, and one chunk.
+    """
+
+    def __init__(self, descriptor: int, limit: int = _UNHANDLED_LIMIT) -> None:
+        self.unhandled = 0
         self._descriptor = descriptor
+        self._limit = limit
+        self._taken = threading.Condition()
         self._loop = asyncio.get_running_loop()
+        # The messages of some bytes, and how many bytes; at the end None.
+        self._batches: asyncio.Queue[tuple[list[Any], int] | None] = asyncio.Queue()
 
     def start(self) -> None:
         """Begin to read. The thread is a daemon: a read cannot be interrupted."""
         os.set_blocking(self._descriptor, True)
         threading.Thread(target=self._run, name="lsp-stdin", daemon=True).start()
 
+    async def __aiter__(self) -> AsyncIterator[Any]:
+        """Iterate over JSON values and reports of what was none (`framing.Malformed`)."""
+        while (batch := await self._batches.get()) is not None:
+            items, size = batch
+            for item in items:
+                yield item
+            with self._taken:
+                self.unhandled -= size
+                self._taken.notify()
+
     def _run(self) -> None:
-        frames = Frames()
+        frames, size = Frames(), 0
         try:
-            while data := os.read(self._descriptor, _CHUNK):
-                for item in frames.feed(data):
-                    self._put(item)
+            while data := os.read(self._descriptor, CHUNK):
+                size += len(data)
+                if self._hand_over(frames.feed(data), size):
+                    size = 0
         except BrokenStream as error:
             log.error("the client's stream cannot be followed: %s", error)
         except OSError as error:
             log.error("cannot read from the client: %s", error)
-        self._put(END)
+        except Exception as error:  # boundary: else the server would be deaf for ever
+            log.critical("reading from the client failed: %s", describe(error))
+        self._put(None)
 
-    def _put(self, item: Any) -> None:
+    def _hand_over(self, items: Iterator[Any], size: int) -> bool:
+        """Put the messages of so many bytes into the queue once there is room, if there are any."""
+        batch = list[Any]()
         try:
-            self._loop.call_soon_threadsafe(self.items.put_nowait, item)
+            for item in items:
+                batch.append(item)
+        finally:
+            if batch:
+                with self._taken:
+                    self._taken.wait_for(lambda: self.unhandled <= self._limit)
+                    self.unhandled += size
+                self._put((batch, size))
+        return bool(batch)
+
+    def _put(self, batch: tuple[list[Any], int] | None) -> None:
+        try:
+            self._loop.call_soon_threadsafe(self._batches.put_nowait, batch)
         except RuntimeError:  # the loop is closed: nobody is there to read this any more
             log.debug("a message came after the end")
 
@@ -59,7 +100,8 @@ class Writer:
     """
     Writes bytes to a file descriptor in the order of the calls, without ever blocking the caller.
 
-    `on_failure` is called once, on the loop, when nobody reads at the other end.
+    `on_failure` is called once, on the loop, when nobody reads at the other end: at once when that
+    is closed, even if there is nothing to write.
     """
 
     def __init__(self, descriptor: int, on_failure: Callable[[], None]) -> None:
@@ -76,6 +118,10 @@ class Writer:
         """Begin to write."""
         os.set_blocking(self._descriptor, True)
         self._thread.start()
+        mode = os.fstat(self._descriptor).st_mode
+        if stat.S_ISFIFO(mode) or stat.S_ISSOCK(mode):
+            # The writing end of a pipe counts as readable when its reading end is closed.
+            self._loop.add_reader(self._descriptor, self._readable)
 
     def write(self, data: bytes) -> None:
         """Queue `data`; it is dropped where the client has gone."""
@@ -91,6 +137,7 @@ class Writer:
 
     def close(self, timeout: float) -> None:
         """Wait, at most `timeout` seconds, until everything is written."""
+        self._loop.remove_reader(self._descriptor)
         self._queue.put(None)
         self._thread.join(timeout)
 
@@ -108,6 +155,14 @@ class Writer:
         view = memoryview(data)
         while view:
             view = view[os.write(self._descriptor, view) :]
+
+    def _readable(self) -> None:
+        """Fail where nobody can read any more; else it is a socket with something to read."""
+        self._loop.remove_reader(self._descriptor)
+        poll = select.poll()
+        poll.register(self._descriptor, 0)  # errors and hang-ups are told unasked
+        if poll.poll(0):
+            self._fail("the client has closed the pipe that it should read")
 
     def _fail(self, reason: str) -> None:
         with self._lock:

@@ -12,7 +12,7 @@ ASK = {
     "position": {"line": 0, "character": 4},
     "context": {"triggerKind": 2},
 }
-INITIALIZE = {"processId": 7, "rootUri": None, "capabilities": {}}
+INITIALIZE: dict[str, Any] = {"processId": 7, "rootUri": None, "capabilities": {}}
 
 
 @pytest.mark.parametrize(
