@@ -16,7 +16,7 @@ from rich.text import Text
 from opencoder_lsp import paths
 from opencoder_lsp.cli.terminal import console, print_json
 from opencoder_lsp.errors import OpencoderError
-from opencoder_lsp.models import registry, store
+from opencoder_lsp.models import gpus, registry, store
 from opencoder_lsp.models.conversion import INSTALL_ENGINE
 from opencoder_lsp.settings import Settings, from_process
 
@@ -50,7 +50,7 @@ def _torch(settings: Settings) -> Finding:
 
 
 def _gpu() -> Finding:
-    memory = registry.gpu_memory()
+    memory = gpus.memory().total
     if not memory:
         return Finding("GPU", "note", "no NVIDIA GPU found", "small models run on the CPU as well")
     return Finding("GPU", "ok", f"{memory / 1e9:.1f} GB of memory in all")

@@ -1,23 +1,15 @@
 """The known models, and which one the settings mean. Nothing here needs torch."""
 
-import logging
-import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from opencoder_lsp import paths
 from opencoder_lsp.errors import ModelError
+from opencoder_lsp.models import gpus
 from opencoder_lsp.models.manifest import MANIFEST, Manifest
 from opencoder_lsp.settings import Settings
 
-log = logging.getLogger(__name__)
-
 AUTO = "auto"
-# GPU memory, in bytes, that a model needs beside its weights: KV cache (160 MiB for each full
-# slot of OpenCoderPlus), activations and the CUDA context.
-_BESIDE_WEIGHTS = 2_000_000_000
-_WITHOUT_CUDA = ("cpu", "rocm", "xpu")  # in the version of a torch
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -197,64 +189,10 @@ def _why_not(folder: Path, settings: Settings) -> str:
         return "only its tokenizer is pulled"
     if settings.engine.device == "cpu":
         return "engine.device is cpu"
-    if fault := _torch_fault():
+    if fault := gpus.torch_fault():
         return fault
-    need, have = OPENCODERPLUS.weights_bytes + _BESIDE_WEIGHTS, gpu_memory()
+    # All of the memory counts, not only what is free: an engine that runs already has filled it.
+    need, have = OPENCODERPLUS.weights_bytes + gpus.BESIDE_WEIGHTS, gpus.memory().total
     if have < need:
         return f"it needs {need / 1e9:.1f} GB of GPU memory and there are {have / 1e9:.1f} GB"
     return ""
-
-
-def _torch_fault() -> str:
-    """Why the torch that is installed cannot use a GPU, by its version; empty where it may."""
-    from importlib import metadata
-
-    try:
-        version = metadata.version("torch")
-    except metadata.PackageNotFoundError:
-        return "torch is not installed"
-    # As pytorch.org names its builds: 2.13.0+cpu, 2.13.0+cu130; those of PyPI have no suffix.
-    if version.partition("+")[2].startswith(_WITHOUT_CUDA):
-        return f"torch {version} is a build without CUDA"
-    return ""
-
-
-def gpu_memory() -> int:
-    """
-    Return the memory of all NVIDIA GPUs that CUDA_VISIBLE_DEVICES allows, in bytes; 0 without.
-
-    All of the memory counts, not only what is free: an engine that runs already has filled it.
-    """
-    import pynvml
-
-    try:
-        pynvml.nvmlInit()
-    except pynvml.NVMLError:
-        return 0
-    try:
-        return sum(
-            int(pynvml.nvmlDeviceGetMemoryInfo(handle).total) for handle in _visible_gpus(pynvml)
-        )
-    except pynvml.NVMLError as error:
-        log.warning("cannot ask for the GPUs' memory: %s", error)
-        return 0
-    finally:
-        pynvml.nvmlShutdown()
-
-
-def _visible_gpus(pynvml: Any) -> list[Any]:
-    """CUDA_VISIBLE_DEVICES: numbers or UUID prefixes; CUDA ignores all after the first bad one."""
-    handles = [pynvml.nvmlDeviceGetHandleByIndex(i) for i in range(pynvml.nvmlDeviceGetCount())]
-    allowed = os.environ.get("CUDA_VISIBLE_DEVICES")
-    if allowed is None:
-        return handles
-    chosen = list[Any]()
-    for entry in (part.strip() for part in allowed.split(",")):
-        if entry.isdecimal():
-            match = handles[int(entry) : int(entry) + 1]
-        else:
-            match = [h for h in handles if entry and pynvml.nvmlDeviceGetUUID(h).startswith(entry)]
-        if len(match) != 1:
-            break
-        chosen += match
-    return chosen

@@ -5,7 +5,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from opencoder_lsp.models import registry
+from opencoder_lsp.models import gpus
 
 
 class FakeNvml:
@@ -32,7 +32,7 @@ class FakeNvml:
         return f"GPU-{'abc'[handle]}000"
 
     def nvmlDeviceGetMemoryInfo(self, handle: int) -> SimpleNamespace:
-        return SimpleNamespace(total=10 * (handle + 1), free=0)
+        return SimpleNamespace(total=10 * (handle + 1), free=handle + 1)
 
 
 @pytest.mark.parametrize(
@@ -57,7 +57,7 @@ def test_gpu_memory_is_that_of_the_visible_gpus(
     monkeypatch.delenv("CUDA_VISIBLE_DEVICES", raising=False)
     if visible is not None:
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
-    assert registry.gpu_memory() == memory
+    assert gpus.memory() == gpus.Memory(total=memory, free=memory // 10)
     assert fake.open == 0
 
 
@@ -67,4 +67,4 @@ def test_a_machine_without_nvidia_driver_has_no_gpu_memory(monkeypatch: pytest.M
             raise RuntimeError("driver not loaded")
 
     monkeypatch.setitem(sys.modules, "pynvml", NoDriver())
-    assert registry.gpu_memory() == 0
+    assert gpus.memory() == gpus.Memory()

@@ -9,6 +9,7 @@ import pytest
 
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.models import registry
+from opencoder_lsp.models.gpus import Memory
 from opencoder_lsp.models.manifest import Manifest
 from opencoder_lsp.settings import Settings
 
@@ -61,13 +62,13 @@ def cuda_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def gpus(cuda_torch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """GPUs that hold any model."""
-    monkeypatch.setattr(registry, "gpu_memory", lambda: ENOUGH)
+    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", lambda: Memory(ENOUGH))
 
 
 @pytest.fixture
 def no_gpus(cuda_torch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """No GPU."""
-    monkeypatch.setattr(registry, "gpu_memory", lambda: 0)
+    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", Memory)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +130,7 @@ def test_auto_does_not_count_gpus_that_torch_cannot_use(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, why: str
 ) -> None:
     put(home, "opencoderplus")
-    monkeypatch.setattr(registry, "gpu_memory", lambda: ENOUGH)
+    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", lambda: Memory(ENOUGH))
     install_torch(version, tmp_path, monkeypatch)
     if not why:
         assert registry.resolve(settings()).name == "opencoderplus"
@@ -150,7 +151,7 @@ def test_auto_leaves_room_beside_the_weights(
 ) -> None:
     put(home, "demo")
     put(home, "opencoderplus")
-    monkeypatch.setattr(registry, "gpu_memory", lambda: memory)
+    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", lambda: Memory(memory))
     assert registry.resolve(settings()).name == name
 
 
