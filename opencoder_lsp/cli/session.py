@@ -21,6 +21,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
 from opencoder_lsp import __version__
+from opencoder_lsp.cli.terminal import errors
 from opencoder_lsp.errors import EngineError, OpencoderError
 
 _T = TypeVar("_T")
@@ -96,7 +97,7 @@ class Session:
         handlers: dict[str, Callable[[Any], None]] = {
             types.PROGRESS: lambda params: self._progress(params),
             types.WINDOW_WORK_DONE_PROGRESS_CREATE: lambda params: None,
-            types.WINDOW_SHOW_MESSAGE: lambda params: None,
+            types.WINDOW_SHOW_MESSAGE: _warn,
             "opencoder/status": lambda params: self._status.put_nowait(params),
         }
         for method, handler in handlers.items():
@@ -211,6 +212,12 @@ class Session:
             return dict(answer)
         finally:
             self._streams.pop(token, None)
+
+
+def _warn(params: types.ShowMessageParams) -> None:
+    """Show a warning; errors are those of our methods."""
+    if params.type == types.MessageType.Warning:
+        errors.print(params.message, soft_wrap=True)
 
 
 def _field(value: Any, name: str) -> Any:

@@ -15,7 +15,7 @@ from opencoder_lsp import paths
 from opencoder_lsp.errors import EngineUnavailableError
 from opencoder_lsp.models.conversion import INSTALL_ENGINE
 from opencoder_lsp.models.registry import Model
-from opencoder_lsp.settings import Settings, descriptions
+from opencoder_lsp.settings import Settings
 
 log = logging.getLogger(__name__)
 
@@ -36,17 +36,17 @@ def engine_command(settings: Settings, model: Model, socket: Path) -> list[str]:
         )
     command = [sys.executable, "-m", "opencoder_lsp.engine"]
     command += ["--model", str(model.folder), "--socket", str(socket)]
-    return [*command, *(f"--set={pair}" for pair in changed_settings(settings))]
+    return [*command, *(f"--set={pair}" for pair in engine_settings(settings))]
 
 
-def changed_settings(settings: Settings) -> Iterator[str]:
-    """Yield NAME=VALUE of what the engine must know and would not have by default."""
-    for setting in descriptions():
-        section, _, key = setting.name.partition(".")
-        if section in ("model", "engine") and setting.name not in ("model.name", "engine.url"):
-            value = getattr(getattr(settings, section), key)
-            if value != setting.default:
-                yield f"{setting.name}={value}"
+def engine_settings(settings: Settings) -> Iterator[str]:
+    """
+    Yield NAME=VALUE of every setting of the engine, defaults as well.
+
+    It reads the user's file and its environment, too, where ours may have been overruled.
+    """
+    for name, value in settings.engine.model_dump(exclude={"url"}).items():
+        yield f"engine.{name}={value}"
 
 
 def log_path(socket: Path) -> Path:

@@ -7,6 +7,7 @@ lease on it; when the lease breaks, the engine has gone, and the next `client` s
 
 import asyncio
 import contextlib
+import logging
 from collections.abc import Callable
 from pathlib import Path
 
@@ -22,6 +23,7 @@ from opencoder_lsp.client.process import (
     socket_path,
     stop_engine,
 )
+from opencoder_lsp.client.sharing import check_memory, differences
 from opencoder_lsp.client.starter import CrashedError, Patience, Starter
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
 from opencoder_lsp.models import registry
@@ -38,6 +40,8 @@ __all__ = [
     "stop_engine",
 ]
 
+log = logging.getLogger(__name__)
+
 OnHealth = Callable[[Health], None]
 Command = Callable[[Settings, Model, Path], list[str]]
 
@@ -46,19 +50,22 @@ class Launcher:
     """
     Finds or starts the engine, and keeps it. Belongs to one event loop.
 
-    `command` makes the command line of a new engine; `backoff` is the wait in seconds after its
-    first crash.
+    `warn` is told each time that this machine's engine turns out to run with other settings than
+    ours. `command` makes the command line of a new engine; `backoff` is the wait in seconds after
+    its first crash.
     """
 
     def __init__(
         self,
         settings: Settings,
         *,
+        warn: Callable[[str], None] = log.warning,
         command: Command = engine_command,
         patience: Patience | None = None,
         backoff: float = 1.0,
     ) -> None:
         self._settings = settings
+        self._warn = warn
         self._command = command
         self._patience = patience or Patience()
         self._crashes = Crashes(backoff)
@@ -207,18 +214,26 @@ class Launcher:
                 f"{log_path(socket)}"
             )
         await asyncio.sleep(self._crashes.wait())
-        settings, command = self._settings, self._command
         starter = Starter(
-            socket, lambda: command(settings, model, socket), self._tell, self._patience
+            socket, lambda: self._new_command(model, socket), self._tell, self._patience
         )
         try:
             while True:
                 lease = await starter.attach()
                 with contextlib.suppress(_LeftOrderlyError):
-                    return await self._ready(lease, "the engine", log_path(socket))
+                    await self._ready(lease, "the engine", log_path(socket))
+                    break
         except CrashedError as error:
             self._crashes.note(str(error))
             raise
+        assert lease.health is not None
+        if warning := differences(self._settings.engine, lease.health):
+            self._warn(warning)
+        return lease
+
+    def _new_command(self, model: Model, socket: Path) -> list[str]:
+        check_memory(self._settings, model, socket)
+        return self._command(self._settings, model, socket)
 
     async def _ready(self, lease: Lease, what: str, log_file: Path | None = None) -> Lease:
         """Wait until the engine is ready; gives the lease back where it does not get there."""

@@ -33,9 +33,10 @@ class CrashedError(EngineUnavailableError):
 
 class Starter:
     """
-    Attaches to the engine at `socket`, and starts it with `command` where none answers.
+    Attaches to the engine at `socket`, and starts it where none answers.
 
-    `tell` gets every health of the engine that is attached to.
+    `command` makes the command line for that, in a thread; it raises EngineUnavailableError where
+    none can be started. `tell` gets every health of the engine that is attached to.
     """
 
     def __init__(
@@ -54,7 +55,8 @@ class Starter:
         """
         Return a lease on the engine, which may still be loading.
 
-        Raises CrashedError where the engine that we started ended instead of answering.
+        Raises CrashedError where the engine that we started ended instead of answering, and what
+        `command` raises.
         """
         lock, pause = StartLock(self._socket), SHORTEST
         while True:
@@ -86,7 +88,7 @@ class Starter:
         """Do what only the holder of the start lock may."""
         if lease := await self._find_in_time():
             return lease
-        child = self._start()
+        child = await self._start()
         end, pause = time.monotonic() + self._patience.start, SHORTEST
         while time.monotonic() < end:
             if lease := await self._find():
@@ -94,7 +96,7 @@ class Starter:
             if child.exited.done():
                 if child.exited.result() != LOCK_TAKEN:
                     raise self._crashed(child)
-                child = self._start()  # somebody had the engine's lock for an instant
+                child = await self._start()  # somebody had the engine's lock for an instant
             await asyncio.wait({child.exited}, timeout=pause)
             pause = min(LONGEST, pause * 2)
         child.terminate()
@@ -123,8 +125,8 @@ class Starter:
             await asyncio.sleep(pause)
             pause = min(LONGEST, pause * 2)
 
-    def _start(self) -> Child:
-        child = Child(self._command(), log_path(self._socket))
+    async def _start(self) -> Child:
+        child = Child(await asyncio.to_thread(self._command), log_path(self._socket))
         log.info("started the engine: process %d, log %s", child.pid, child.log_file)
         return child
 

@@ -29,6 +29,7 @@ class Health:
     `progress` is 0 to 1; `cause` says why in state "error". `context_length` and
     `prompt_tokens_auto` (what it prefills in half a second) are tokens, 0 where it does not say,
     as are `slots` (requests that run side by side) and `kv_bytes` (the memory of all slots).
+    `settings` are the engine.* that it was started with.
     """
 
     state: State
@@ -46,6 +47,7 @@ class Health:
     kv_bytes: int = 0
     running: int = 0
     waiting: int = 0
+    settings: dict[str, bool | int | float | str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def run(folder: Path, socket: Path, chosen: settings.Settings) -> int:
     """Hold the lock, serve, and say how it ended; raises AlreadyRunningError."""
-    health = Health(model=_name(folder), folder=str(folder), version=__version__, pid=os.getpid())
+    health = Health(
+        model=_name(folder),
+        folder=str(folder),
+        version=__version__,
+        pid=os.getpid(),
+        settings=chosen.engine.model_dump(exclude={"url"}),
+    )
     info = {
         "pid": health.pid,
         "started": psutil.Process().create_time(),

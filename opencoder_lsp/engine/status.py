@@ -5,7 +5,7 @@ import contextlib
 import threading
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 EngineState = Literal["loading", "ready", "draining", "error"]
@@ -20,6 +20,7 @@ class Health:
     folder: str
     version: str
     pid: int
+    settings: dict[str, Any] = field(default_factory=dict)  # engine.*, as it was started with
     state: EngineState = "loading"
     progress: float = 0.0  # of loading, 0 to 1
     cause: str | None = None  # why the state is "error"

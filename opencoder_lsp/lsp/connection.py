@@ -67,15 +67,22 @@ class _Prepared:
 
 class Connection:
     """
-    Connects when first asked, and again when the engine has gone. `tell` gets each new status.
+    Connects when first asked, and again when the engine has gone. `tell` gets each new status,
+    `warn` what the user should know of an engine that others have started.
 
     Errors are those of `opencoder_lsp.client.launcher.Launcher` and of loading a tokenizer, and
     EngineUnavailableError for whatever else keeps us from getting there.
     """
 
-    def __init__(self, settings: Settings, tell: Callable[[Status], None]) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        tell: Callable[[Status], None],
+        warn: Callable[[str], None],
+    ) -> None:
         self._settings = settings
         self._tell = tell
+        self._warn = warn
         self._prepared: _Prepared | None = None
         self._connecting: asyncio.Task[Engine] | None = None
         self._failed_at = float("-inf")  # time.monotonic()
@@ -145,7 +152,7 @@ class Connection:
     async def _attach(self) -> Engine:
         try:
             if self._prepared is None:
-                self._prepared = await asyncio.to_thread(_prepare, self._settings)
+                self._prepared = await asyncio.to_thread(_prepare, self._settings, self._warn)
             prepared = self._prepared
             client = await prepared.launcher.client(self._on_health)
         except OpencoderError as error:
@@ -182,7 +189,7 @@ class Connection:
             self._tell(status)
 
 
-def _prepare(settings: Settings) -> _Prepared:
+def _prepare(settings: Settings, warn: Callable[[str], None]) -> _Prepared:
     """Import and read what the first prompt needs; takes a while, so it runs in a thread."""
     import aiohttp  # noqa: F401  (so that the first request does not import it on the event loop)
 
@@ -190,7 +197,7 @@ def _prepare(settings: Settings) -> _Prepared:
     from opencoder_lsp.prompt.conversation import TEMPLATES, stop_ids
     from opencoder_lsp.prompt.tokenizer import Tokenizer
 
-    launcher = Launcher(settings)
+    launcher = Launcher(settings, warn=warn)
     model = launcher.model()
     tokenizer = Tokenizer.load(model.folder)
     template = TEMPLATES[model.template]

@@ -64,7 +64,7 @@ class Server(LanguageServer):
         self.workspace_folders = WorkspaceFolders()
         self.troubles = Troubles(self.show_message)
         self.configuration = Configuration(settings, self.troubles.warn)
-        self.connection = Connection(settings, self._on_status)
+        self.connection = Connection(settings, self._on_status, self.troubles.warn)
         self.conversations = Store()
         self.answers = Answers()
         self.counts = Counts()

@@ -12,7 +12,10 @@ from pathlib import Path
 import pytest
 
 from opencoder_lsp import __version__
+from opencoder_lsp.client.launcher import socket_path
+from opencoder_lsp.models import registry
 from opencoder_lsp.prompt.tokenizer import Tokenizer
+from opencoder_lsp.settings import Settings
 from tests.fakes.checkpoints import make_checkpoint
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
@@ -189,6 +192,17 @@ async def test_chat_prints_json_and_reads_its_message_from_standard_input(tmp_pa
         answer = json.loads(await chat(fake, model, "--json", "-", stdin=b"How are you?"))
         assert (answer["text"], answer["finishReason"]) == ("Fine.", "stop")
         assert "How are you?" in Tokenizer.load(model).decode(fake.requests[0]["prompt"])
+
+
+async def test_that_the_engine_has_other_settings_is_said_beside_the_answer(tmp_path: Path) -> None:
+    model = make_tokenizer_folder(tmp_path / "model", weights=True)
+    own = ["--set", f"model.name={model}", "--set", "engine.threads=1"]
+    settings = Settings.load(cli=own[1::2])
+    async with FakeEngine(socket_path(registry.resolve(settings)), settings={"threads": 2}):
+        done = await asyncio.to_thread(command, "chat", "hello", *own)
+    assert done.stdout == "fake answer\n"
+    assert done.stderr.startswith("OpenCoder: the engine that runs has other settings")
+    assert done.stderr.endswith("run: opencoder-lsp engine stop\n")
 
 
 async def test_ctrl_c_in_an_answer_ends_with_130_and_frees_the_engine(tmp_path: Path) -> None:

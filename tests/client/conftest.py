@@ -10,6 +10,7 @@ from pathlib import Path
 import psutil
 import pytest
 
+from opencoder_lsp.client.child import engine_settings
 from opencoder_lsp.client.engine import EngineClient
 from opencoder_lsp.client.launcher import Launcher
 from opencoder_lsp.client.starter import Patience
@@ -51,6 +52,7 @@ class Engines:
     def __init__(self, folder: Path, model: Path) -> None:
         self.model = model
         self.wrong: list[str] = []  # arguments that make the next engines fail
+        self.warnings: list[str] = []
         self._starts = folder / "starts"
         self._launchers: list[Launcher] = []
 
@@ -62,12 +64,14 @@ class Engines:
         """Make the command line of a stand-in for the engine."""
         command = [sys.executable, engine_process.__file__, "--socket", str(socket)]
         command += ["--model", str(model.folder), "--starts", str(self._starts)]
+        command += [f"--set={pair}" for pair in engine_settings(settings)]
         return [*command, *self.wrong]
 
     def launcher(self, *pairs: str, word: float = 15.0, start: float = 60.0) -> Launcher:
         """Make a launcher that starts stand-ins, without waits after a crash."""
         launcher = Launcher(
             self.settings(*pairs),
+            warn=self.warnings.append,
             command=self.command,
             patience=Patience(word=word, start=start),
             backoff=0.0,

@@ -9,7 +9,7 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opencoder_lsp.client.child import changed_settings, engine_command, log_path
+from opencoder_lsp.client.child import engine_command, engine_settings, log_path
 from opencoder_lsp.client.engine import CompletionRequest, EngineClient, Health
 from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path, stop_engine
 from opencoder_lsp.errors import EngineError, EngineUnavailableError, ModelError
@@ -235,15 +235,18 @@ async def test_without_torch_the_launcher_says_what_to_install(
         await Launcher(engines.settings()).client()
 
 
-def test_the_engine_gets_what_differs_from_its_defaults(engines: Engines) -> None:
-    settings = engines.settings("engine.device=cpu", "model.template=chatml", "chat.top_p=0.5")
-    assert list(changed_settings(settings)) == ["model.template=chatml", "engine.device=cpu"]
+def test_the_engine_gets_all_its_settings_whatever_it_would_read_itself(engines: Engines) -> None:
+    settings = engines.settings("engine.device=cpu", "engine.lookup=false", "chat.top_p=0.5")
     launcher = engines.launcher()
     command = engine_command(settings, launcher.model(), Path("/run/e.sock"))
-    assert command[1:] == [
+    assert command[1:7] == [
         *("-m", "opencoder_lsp.engine", "--model", str(engines.model)),
-        *("--socket", "/run/e.sock", "--set=model.template=chatml", "--set=engine.device=cpu"),
+        *("--socket", "/run/e.sock"),
     ]
+    pairs = [pair.removeprefix("--set=") for pair in command[7:]]
+    assert pairs == list(engine_settings(settings))
+    other = {"OPENCODER_ENGINE_LOOKUP": "true", "OPENCODER_ENGINE_THREADS": "3"}
+    assert Settings.load(env=other, cli=pairs).engine == settings.engine
 
 
 def test_the_socket_is_named_after_folder_and_version(

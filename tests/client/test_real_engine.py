@@ -11,7 +11,7 @@ import pytest
 from opencoder_lsp.client.engine import CompletionRequest
 from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path, stop_engine
 from opencoder_lsp.errors import EngineError, InvalidRequestError
-from opencoder_lsp.settings import Settings
+from opencoder_lsp.settings import EngineSettings, Settings
 
 REQUEST = CompletionRequest(prompt=[10, 11, 12, 13], max_tokens=240)
 
@@ -38,6 +38,7 @@ async def test_the_real_engine_is_started_killed_and_started_again(launcher: Lau
     client = await launcher.client()
     health = await client.health()
     assert (health.state, health.model, health.context_length) == ("ready", "tiny", 256)
+    assert health.settings == EngineSettings(device="cpu").model_dump(exclude={"url"})
     engine = running_engine(socket_path(launcher.model()))
     assert engine is not None
     assert engine.pid == health.pid

@@ -18,6 +18,7 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
+from opencoder_lsp.settings import Settings
 from tests.fakes.engine import FakeEngine
 
 
@@ -77,7 +78,8 @@ async def serve(args: argparse.Namespace) -> None:
         async with await asyncio.start_unix_server(lambda r, w: None, args.socket):
             await stop.wait()
         return
-    async with FakeEngine(args.socket, state="loading", progress=0.0) as fake:
+    own = Settings.load(cli=args.set).engine.model_dump(exclude={"url"})
+    async with FakeEngine(args.socket, state="loading", progress=0.0, settings=own) as fake:
         if args.pause_after is not None:
             fake.pause_after(args.pause_after)
         loading = asyncio.create_task(load(fake, args))

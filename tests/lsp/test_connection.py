@@ -4,12 +4,18 @@ from pathlib import Path
 
 import pytest
 
+from opencoder_lsp.client.launcher import socket_path
 from opencoder_lsp.errors import EngineUnavailableError
 from opencoder_lsp.lsp.connection import Connection, NotNowError, Status
+from opencoder_lsp.models import registry
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
+
+
+def unexpected(text: str) -> None:
+    pytest.fail(f"warned: {text}")
 
 
 async def test_an_unexpected_failure_is_a_status_and_not_loading_for_ever(
@@ -22,7 +28,7 @@ async def test_an_unexpected_failure_is_a_status_and_not_loading_for_ever(
     model = make_tokenizer_folder(tmp_path / "model", name="tiny")
     settings = Settings.load(cli=[f"model.name={model}", "engine.url=unix:/nowhere"])
     told = list[Status]()
-    connection = Connection(settings, told.append)
+    connection = Connection(settings, told.append, unexpected)
     with pytest.raises(EngineUnavailableError, match="OSError") as error:
         await connection.engine()
     assert isinstance(error.value.__cause__, OSError)
@@ -45,7 +51,20 @@ async def test_a_percentage_is_one_whatever_the_engine_says(tmp_path: Path) -> N
             told.append(status)
             fake.set_health(state="ready")
 
-        connection = Connection(settings, tell)
+        connection = Connection(settings, tell, unexpected)
         await connection.engine()
         await connection.close()
     assert [(status.kind, status.percent) for status in told] == [("loading", 100), ("ready", None)]
+
+
+async def test_settings_of_an_engine_that_others_have_started_are_warned_of(tmp_path: Path) -> None:
+    model = make_tokenizer_folder(tmp_path / "model", name="tiny", weights=True)
+    settings = Settings.load(cli=[f"model.name={model}", "engine.threads=1"])
+    warned = list[str]()
+    async with FakeEngine(socket_path(registry.resolve(settings)), settings={"threads": 2}):
+        connection = Connection(settings, lambda status: None, warned.append)
+        await connection.engine()
+        await connection.engine()
+        await connection.close()
+    (text,) = warned
+    assert "engine.threads is 2 there and 1 here" in text
