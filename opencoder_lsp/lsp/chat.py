@@ -14,7 +14,7 @@ from opencoder_lsp.conversations.store import Turn
 from opencoder_lsp.errors import OpencoderError, PromptError
 from opencoder_lsp.lsp.answers import show_answer
 from opencoder_lsp.lsp.arguments import Attachment, ChatArguments, ExplainArguments, Token
-from opencoder_lsp.lsp.documents import clean
+from opencoder_lsp.lsp.documents import OUT_OF_STEP, clean
 from opencoder_lsp.lsp.progress import work_done
 from opencoder_lsp.lsp.selection import selected
 from opencoder_lsp.prompt.context import may_send
@@ -135,7 +135,7 @@ def selection_of(ls: "Server", uri: str, span: types.Range) -> CodeSelection:
     if not may_send(ls.workspace_folders.file_path(uri), ls.configuration.settings):
         raise PromptError("this file is not sent to a model (setting privacy.exclude)")
     if not document.in_sync:
-        raise PromptError("the document is out of step with the editor; close it and open it again")
+        raise PromptError(OUT_OF_STEP)
     start, end = selected(document, span)
     code = document.slice(start, end)
     if not code.strip():

@@ -35,12 +35,27 @@ def make_converter() -> Converter:
     return converter
 
 
+def structured(converter: Converter, method: str, params: Any) -> Any:
+    """
+    Return the params of a message of the client as lsprotocol has them; unknown ones as they are.
+
+    Raises whatever cattrs does for params that are not as LSP says.
+    """
+    kinds = types.METHOD_TO_TYPES.get(method)
+    if kinds is None or kinds[2] is None:
+        return params
+    kind: Any = kinds[2]
+    if method == types.INITIALIZE:
+        return _tolerant(converter, params, kind)
+    return converter.structure(params, kind)
+
+
 def _primitive(check: Callable[[Any], Any], value: Any, kind: type) -> Any:
     """Check a value of the type that `check` is for; cattrs comes here for its subclasses, too."""
     return check(value) if kind in (int, str) else kind(value)
 
 
-def tolerant(converter: Converter, value: Any, kind: type[types.InitializeParams]) -> Any:
+def _tolerant(converter: Converter, value: Any, kind: type[types.InitializeParams]) -> Any:
     """
     Return the params of `initialize` without those parts that are not as LSP says.
 

@@ -26,6 +26,7 @@ log = logging.getLogger(__name__)
 Encoding = Literal["utf-8", "utf-16", "utf-32"]
 Change = types.TextDocumentContentChangeEvent
 
+OUT_OF_STEP = "the document is out of step with the editor; close it and open it again"
 _LINE_BREAK = re.compile(r"\r\n?|\n")
 _SURROGATE = re.compile("[\ud800-\udfff]")
 # How many bytes a unit of `character` has in the codec that stands for the encoding.
@@ -41,7 +42,12 @@ class Spot:
 
 
 class Document:
-    """The text of one open document, as the editor has it. `version` is the editor's."""
+    """
+    The text of one open document, as the editor has it.
+
+    `version` is the editor's, `size` is in characters. `in_sync` is False once a change had to be
+    refused: the text is then not the user's.
+    """
 
     def __init__(
         self, uri: str, language: str, version: int, text: str, encoding: Encoding = "utf-16"
@@ -49,11 +55,9 @@ class Document:
         self.uri = uri
         self.language = language
         self.version = version
-        self.in_sync = (
-            True  # False once a change had to be refused: the text is then not the user's
-        )
+        self.in_sync = True
         self._encoding = encoding
-        self._lines = split_lines(clean(text))
+        self._replace(text)
 
     @property
     def text(self) -> str:
@@ -76,7 +80,7 @@ class Document:
                 start, end = sorted((self.spot(change.range.start), self.spot(change.range.end)))
                 self._splice(start, end, clean(change.text))
             else:
-                self._lines = split_lines(clean(change.text))
+                self._replace(change.text)
                 self.in_sync = True
 
     def spot(self, position: types.Position) -> Spot:
@@ -107,6 +111,11 @@ class Document:
         first, last = self._lines[start.line], self._lines[end.line]
         return "".join([first[start.index :], *between, last[: end.index]])
 
+    def _replace(self, text: str) -> None:
+        text = clean(text)
+        self.size = len(text)
+        self._lines = split_lines(text)
+
     def _splice(self, start: Spot, end: Spot, text: str) -> None:
         first = start.line
         head = self._lines[first][: start.index]
@@ -114,9 +123,11 @@ class Document:
         if not head and first and self._lines[first - 1].endswith("\r"):
             first -= 1  # a line feed that comes to stand here makes one line break with that
             head = self._lines[first]
-        lines = split_lines(head + text + tail)
+        changed = head + text + tail
+        lines = split_lines(changed)
         if end.line + 1 < len(self._lines):
             lines.pop()  # `tail` ends in a line break, so this is empty
+        self.size += len(changed) - sum(map(len, self._lines[first : end.line + 1]))
         self._lines[first : end.line + 1] = lines
 
 
@@ -166,6 +177,20 @@ class Documents:
         document.apply(changes)
         document.version = identifier.version
         return document
+
+    def lose(self, params: object) -> None:
+        """Note that a change, as it came, could not be read: that document's text is not known."""
+        try:
+            document = self._documents.get(params["textDocument"]["uri"])  # type: ignore[index]
+        except (TypeError, LookupError):
+            return
+        if document is not None:
+            document.in_sync = False
+
+    def lose_all(self) -> None:
+        """Note that a change was lost, and that it is not known which document it was for."""
+        for document in self:
+            document.in_sync = False
 
     def close(self, uri: str) -> bool:
         """Forget a document and say whether it was open."""

@@ -2,9 +2,9 @@
 The base protocol: headers, an empty line, and that many bytes of JSON.
 
 Pure bytes in and out, without input or output of its own. It takes what clients really send (names
-in any case, no blank after the colon, bare line feeds, other headers in any order), refuses a body
-larger than 64 MiB before it is read, and finds the next message behind one whose length was wrong,
-so that no mistake is answered by silence for ever.
+in any case, no blank after the colon, bare line feeds, other headers in any order), passes over a
+body larger than 64 MiB without keeping it, and finds the next message behind one whose length was
+wrong, so that no mistake is answered by silence for ever.
 """
 
 import json
@@ -14,8 +14,13 @@ from dataclasses import dataclass
 from typing import Any
 
 BODY_LIMIT = 64 << 20  # bytes
+# Bytes of a body that are passed over. An editor does open files of 100 MB; what announces more
+# than this is no editor.
+PASSED_LIMIT = 1 << 30
 HEADER_LIMIT = 8 << 10  # bytes of one header line
 
+_EDGE = 1024  # bytes that are looked at on either side of a body that is too large
+_OPENING = b'"textDocument/didOpen"'
 _HEADER = re.compile(rb"[A-Za-z0-9-]+[ \t]*:.*", re.DOTALL)
 # Searched for, not matched: behind a body that was announced too short, its rest stands in front.
 _LENGTH = re.compile(rb"content-length[ \t]*:[ \t]*(\d+)[ \t]*$", re.IGNORECASE)
@@ -32,6 +37,13 @@ class Malformed:
     reason: str
 
 
+@dataclass(frozen=True, slots=True)
+class TooLarge(Malformed):
+    """A message passed over because of its length. `opens` is whether it only opened a document."""
+
+    opens: bool
+
+
 Item = Any | Malformed  # a JSON value, of whatever type
 
 
@@ -43,6 +55,8 @@ class Frames:
         self._limit = body_limit
         self._length: int | None = None  # of the body that the headers so far announce
         self._in_body = False
+        self._passed = 0  # bytes of a body that is too large, and its first and last ones
+        self._head, self._tail = bytearray(), bytearray()
         self._lost = False  # skipping bytes to the next header
 
     def feed(self, data: bytes) -> Iterator[Item]:
@@ -74,8 +88,8 @@ class Frames:
         return _NOTHING if _HEADER.fullmatch(line) else self._noise()
 
     def _announce(self, length: int) -> None:
-        if length > self._limit:
-            raise BrokenStream(f"a message of {length} bytes is larger than {self._limit}")
+        if length > PASSED_LIMIT:
+            raise BrokenStream(f"a message of {length} bytes is announced")
         self._length = length or None  # an empty message is skipped
 
     def _noise(self) -> Any:
@@ -87,6 +101,8 @@ class Frames:
 
     def _body(self) -> Any:
         assert self._length is not None
+        if self._length > self._limit:
+            return self._pass_over(self._length)
         if len(self._buffer) < self._length:
             return _MORE
         body = bytes(self._buffer[: self._length])
@@ -99,6 +115,21 @@ class Frames:
                 self._buffer[:0] = body[error.at :]
             self._lost = True  # it may have been announced too short: its rest is no news
             return Malformed(str(error))
+
+    def _pass_over(self, length: int) -> Any:
+        """Throw away what has come of a body that is too large, but for its beginning and end."""
+        data = self._buffer[: length - self._passed]
+        del self._buffer[: len(data)]
+        self._passed += len(data)
+        self._head += data[: _EDGE - len(self._head)]
+        self._tail = (self._tail + data)[-_EDGE:]
+        if self._passed < length:
+            return _MORE
+        # A member of the outermost object stands before or behind the text, in whatever order.
+        opens = _OPENING in self._head or _OPENING in self._tail
+        self._length, self._in_body, self._passed = None, False, 0
+        self._head, self._tail = bytearray(), bytearray()
+        return TooLarge(f"a message of {length} bytes is larger than {self._limit}", opens)
 
 
 class ExtraData(ValueError):

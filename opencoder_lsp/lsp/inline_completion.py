@@ -9,7 +9,7 @@ from lsprotocol import types
 
 from opencoder_lsp.errors import EngineBusyError, OpencoderError
 from opencoder_lsp.lsp.connection import NotNowError
-from opencoder_lsp.lsp.documents import Document, Spot
+from opencoder_lsp.lsp.documents import OUT_OF_STEP, Document, Spot
 from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.progress import WorkDone
 from opencoder_lsp.lsp.suggestion import OnText, Ready
@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 ACCEPTED = "opencoder.accepted"
+# Characters of the largest document that is completed: each key costs a copy of the text.
+LARGEST = 8_000_000
 
 
 async def inline_completion(
@@ -101,11 +103,21 @@ async def suggestion_at(
 
 
 def place_of(ls: "Server", document: Document, spot: Spot) -> Place | None:
-    """Return the place as a prompt sees it; None where no completion is wanted or allowed."""
+    """
+    Return the place as a prompt sees it; None where no completion is wanted, allowed or possible.
+
+    Why it is not possible is shown once.
+    """
     settings = ls.configuration.settings
-    if not settings.completion.enabled or not document.in_sync:
+    if not settings.completion.enabled:
         return None
     if not may_send(ls.workspace_folders.file_path(document.uri), settings):
+        return None
+    if not document.in_sync:
+        ls.troubles.warn(f"no completions: {OUT_OF_STEP}")
+        return None
+    if document.size > LARGEST:
+        ls.troubles.warn(f"no completions in files of more than {LARGEST // 10**6} MB")
         return None
     prefix, suffix = document.split(spot)
     path = ls.workspace_folders.shown_path(document.uri)

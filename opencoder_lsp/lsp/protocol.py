@@ -29,8 +29,9 @@ from pygls.capabilities import ServerCapabilitiesBuilder
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol
 
-from opencoder_lsp.lsp.conversion import tolerant
+from opencoder_lsp.lsp.conversion import structured
 from opencoder_lsp.lsp.failures import (
+    INTERNAL_ERROR,
     INVALID_PARAMS,
     INVALID_REQUEST,
     METHOD_NOT_FOUND,
@@ -40,7 +41,7 @@ from opencoder_lsp.lsp.failures import (
     describe,
     translated,
 )
-from opencoder_lsp.lsp.framing import Malformed, frame
+from opencoder_lsp.lsp.framing import Malformed, TooLarge, frame
 from opencoder_lsp.lsp.stdio import Writer
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ log = logging.getLogger(__name__)
 Id = int | str
 Handler = Callable[[Any], Any]
 
-_CANCEL_PATIENCE = 1.0  # seconds for a cancelled handler to clean up
+_CANCEL_PATIENCE = 0.4  # seconds for a cancelled handler to clean up
 
 
 class Phase(enum.Enum):
@@ -94,8 +95,18 @@ class Protocol(LanguageServerProtocol):
 
     def receive(self, item: Any) -> None:
         """Handle one JSON value from the client, or the report of bytes that were none."""
+        try:
+            self._receive(item)
+        except Exception as error:  # boundary: a mistake of ours must not make the server deaf
+            log.error("a message could not be handled: %s", describe(error))
+            if isinstance(item, dict) and "method" in item and "id" in item:
+                self._refuse(_id_of(item), INTERNAL_ERROR, "the server failed; see its log")
+
+    def _receive(self, item: Any) -> None:
         if isinstance(item, Malformed):
             log.warning("from the client: %s", item.reason)
+            if isinstance(item, TooLarge):
+                self._server.on_too_large(item.opens)
             self._refuse(None, PARSE_ERROR, item.reason)
         elif not isinstance(item, dict) or item.get("jsonrpc") != "2.0":
             self._refuse(None, INVALID_REQUEST, "not a JSON-RPC 2.0 message")
@@ -119,7 +130,7 @@ class Protocol(LanguageServerProtocol):
             self._refuse(request_id, METHOD_NOT_FOUND, f"no such method: {method[:100]}")
             return
         try:
-            arguments = self._structured(method, params)
+            arguments = structured(self._converter, method, params)
         except Exception:  # boundary: cattrs raises whatever its validators do
             self._refuse(request_id, INVALID_PARAMS, f"bad params for {method[:100]}")
             return
@@ -157,11 +168,11 @@ class Protocol(LanguageServerProtocol):
                 log.debug("a notification of an unknown method was ignored")
             return
         try:
-            result = handler(self._structured(method, params))
+            result = handler(structured(self._converter, method, params))
         except Exception as error:  # boundary: nothing in one notification may end the session
             log.error("%s failed: %s", method, describe(error))
             if method == types.TEXT_DOCUMENT_DID_CHANGE:
-                self._lose(params)
+                self._server.documents.lose(params)
             return
         if isinstance(result, Coroutine):
             self.run_in_background(result)
@@ -171,15 +182,6 @@ class Protocol(LanguageServerProtocol):
         task = self._running.get(request_id) if request_id is not None else None
         if task is not None:
             task.cancel()
-
-    def _lose(self, params: Any) -> None:
-        """Note that a change could not be applied: that document's text is no longer known."""
-        try:
-            document = self._server.documents.get(params["textDocument"]["uri"])
-        except (TypeError, LookupError):
-            return
-        if document is not None:
-            document.in_sync = False
 
     def _response(self, item: dict[str, Any]) -> None:
         key = cast(Any, _id_of(item))
@@ -202,15 +204,6 @@ class Protocol(LanguageServerProtocol):
             future.set_exception(JsonRpcException(f"a bad response: {describe(problem)}"))
         else:
             future.set_result(result)
-
-    def _structured(self, method: str, params: Any) -> Any:
-        kinds = types.METHOD_TO_TYPES.get(method)
-        if kinds is None or kinds[2] is None:
-            return params
-        kind: Any = kinds[2]
-        if method == types.INITIALIZE:
-            return tolerant(self._converter, params, kind)
-        return self._converter.structure(params, kind)
 
     def _handler_of(self, method: str) -> Handler | None:
         builtin = self.fm.builtin_features.get(method)

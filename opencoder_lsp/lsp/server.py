@@ -139,6 +139,12 @@ class Server(LanguageServer):
         if session is not None and not session.is_empty:
             session.changed(document.text)
 
+    def on_too_large(self, opens: bool) -> None:
+        """Note that a message was passed over; `opens` is whether it only opened a document."""
+        self.troubles.warn("a file is too large: the editor sent more than 64 MiB at once")
+        if not opens:  # whose text it changed is not known
+            self.documents.lose_all()
+
     def on_close(self, uri: str) -> None:
         """End what goes on for a document."""
         session = self._sessions.pop(uri, None)

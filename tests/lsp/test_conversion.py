@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 from lsprotocol import types
 
-from opencoder_lsp.lsp.conversion import make_converter, tolerant
+from opencoder_lsp.lsp.conversion import make_converter, structured
 
 ASK = {
     "textDocument": {"uri": "file:///a.py"},
@@ -63,8 +63,13 @@ def test_text_that_is_no_text_is_refused_in_a_change() -> None:
         make_converter().structure(given, types.DidChangeTextDocumentParams)
 
 
+def test_params_of_methods_that_lsp_does_not_know_are_as_they_came() -> None:
+    assert structured(make_converter(), "test/other", {"a": [1]}) == {"a": [1]}
+    assert structured(make_converter(), types.SHUTDOWN, None) is None
+
+
 def initialized(value: Any) -> types.InitializeParams:
-    params = tolerant(make_converter(), value, types.InitializeParams)
+    params = structured(make_converter(), types.INITIALIZE, value)
     assert isinstance(params, types.InitializeParams)
     return params
 

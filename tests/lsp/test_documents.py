@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import get_args
+from typing import Any, get_args
 
 import pytest
 from hypothesis import given, settings
@@ -63,6 +63,7 @@ def test_any_sequence_of_edits_leaves_the_text_of_the_reference_model(
             reference.replace(*edit)
             ours.apply([partial(*edit)])
         assert ours.text == reference.text
+        assert ours.size == len(reference.text)
         assert ours.line_count == len(reference.line_starts())
 
 
@@ -203,6 +204,23 @@ def test_the_whole_text_brings_a_document_back_into_sync() -> None:
     documents.change(version(4), [partial((0, 0), (0, 3), "")])
     documents.change(version(6), [types.TextDocumentContentChangeWholeDocument("new")])
     assert (ours.text, ours.in_sync, ours.version) == ("new", True, 6)
+
+
+def test_a_change_that_cannot_be_read_puts_its_document_out_of_sync() -> None:
+    documents = Documents()
+    ours, other = (
+        documents.open(item("abc")),
+        documents.open(types.TextDocumentItem("file:///w/b.py", "python", 1, "")),
+    )
+    odd_ones: list[Any] = [None, [], {}, {"textDocument": {}}, {"textDocument": {"uri": []}}]
+    for odd in odd_ones:
+        documents.lose(odd)
+    documents.lose({"textDocument": {"uri": "file:///w/c.py"}})
+    assert ours.in_sync
+    documents.lose({"textDocument": {"uri": URI, "version": "?"}})
+    assert (ours.in_sync, other.in_sync) == (False, True)
+    documents.lose_all()
+    assert not other.in_sync
 
 
 def test_a_document_that_is_opened_twice_is_replaced(caplog: pytest.LogCaptureFixture) -> None:

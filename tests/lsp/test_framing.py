@@ -8,7 +8,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opencoder_lsp.lsp.framing import BODY_LIMIT, BrokenStream, Frames, Malformed, frame, parse
+from opencoder_lsp.lsp.framing import (
+    PASSED_LIMIT,
+    BrokenStream,
+    Frames,
+    Malformed,
+    TooLarge,
+    frame,
+    parse,
+)
 
 ONE = {"jsonrpc": "2.0", "method": "one"}
 TWO = {"jsonrpc": "2.0", "method": "two"}
@@ -110,8 +118,36 @@ def test_an_empty_message_is_skipped() -> None:
     assert messages(b"Content-Length: 0\r\n\r\n" + frame(ONE)) == [ONE]
 
 
-def test_a_message_that_is_too_large_ends_the_stream_before_its_body() -> None:
-    for length in (BODY_LIMIT + 1, 2**31, 20 * 10**9, 10**30):
+@pytest.mark.parametrize("step", [1, 7, 10_000])
+def test_a_message_that_is_too_large_is_passed_over(step: int) -> None:
+    frames, out = Frames(body_limit=100), list[Any]()
+    data = headed(b"x" * 5000) + frame(ONE) + headed(b"Content-Length: 5" * 10) + frame(TWO)
+    for start in range(0, len(data), step):
+        out += frames.feed(data[start : start + step])
+    assert [type(item) for item in out] == [TooLarge, dict, TooLarge, dict]
+    assert [out[1], out[3]] == [ONE, TWO]
+
+
+@pytest.mark.parametrize("step", [9, 10_000])
+@pytest.mark.parametrize("method", ["textDocument/didOpen", "textDocument/didChange"])
+@pytest.mark.parametrize("backwards", [False, True])
+def test_of_what_is_passed_over_it_is_known_whether_it_opened_a_document(
+    step: int, method: str, backwards: bool
+) -> None:
+    members = [("jsonrpc", "2.0"), ("method", method), ("params", {"text": "x" * 9000})]
+    data = frame(dict(reversed(members) if backwards else members))
+    frames, out = Frames(body_limit=100), list[Any]()
+    for start in range(0, len(data), step):
+        out += frames.feed(data[start : start + step])
+    assert [item.opens for item in out] == [method == "textDocument/didOpen"]
+
+
+def test_a_message_as_large_as_the_limit_is_read() -> None:
+    assert list(Frames(body_limit=len(BODY)).feed(headed(BODY))) == [ONE]
+
+
+def test_a_length_that_no_editor_announces_ends_the_stream_before_its_body() -> None:
+    for length in (PASSED_LIMIT + 1, 2**31, 20 * 10**9, 10**30):
         with pytest.raises(BrokenStream):
             messages(b"Content-Length: %d\r\n" % length)
 
