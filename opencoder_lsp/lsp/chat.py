@@ -92,7 +92,7 @@ async def ask(ls: "Server", messages: Sequence[Message], on_text: OnText) -> Ans
     """
     engine = await ls.connection.engine()
     request = _request(ls, engine, messages)
-    with ls.busy():
+    with ls.status.busy():
         async with engine.client.complete(request) as stream:
             text = ""
             async for piece in stream:

@@ -6,8 +6,6 @@ import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 from lsprotocol import types
@@ -29,13 +27,13 @@ from opencoder_lsp.lsp.folders import WorkspaceFolders
 from opencoder_lsp.lsp.parent import parent_gone
 from opencoder_lsp.lsp.progress import LoadingProgress, Token
 from opencoder_lsp.lsp.protocol import Phase, Protocol
+from opencoder_lsp.lsp.status import StatusNotifications
 from opencoder_lsp.lsp.stdio import Reader, Writer
 from opencoder_lsp.lsp.suggestion import Session
 from opencoder_lsp.settings import Settings
 
 log = logging.getLogger(__name__)
 
-STATUS = "opencoder/status"
 _LAST_WORDS = 1.0  # seconds for what is written when the server ends
 _EXIT_PATIENCE = 2.0  # seconds from the wish to end to the end, whatever hangs
 
@@ -74,7 +72,8 @@ class Server(LanguageServer):
             self.connection.engine_at_once, lambda: self.configuration.settings.completion
         )
         self._loading = LoadingProgress(self)
-        self._working = 0  # chats under way
+        self.status = StatusNotifications(self)
+        self._editor: asyncio.Task[None] | None = None  # watches the editor's process
         self._exit: asyncio.Future[int] | None = None
         features.register(self)
 
@@ -110,7 +109,8 @@ class Server(LanguageServer):
         self.documents = Documents(encoding)
         self.workspace_folders.initialize(params)
         self.configuration.initialize(params.initialization_options)
-        self.process_id = params.process_id
+        if params.process_id is not None:
+            self._editor = asyncio.create_task(self._leave_with(params.process_id))
 
     def completed(self, capabilities: types.ServerCapabilities) -> types.ServerCapabilities:
         """Correct the capabilities where pygls cannot know them, or the client needs fewer."""
@@ -123,11 +123,8 @@ class Server(LanguageServer):
 
     async def on_initialized(self) -> None:
         """Begin with what need not be done before `initialize` is answered."""
-        run = self.protocol.run_in_background
-        if self.process_id is not None:
-            run(self._leave_with(self.process_id))
-        self._send_status()
-        run(self._connect())
+        self.status.send()
+        self.protocol.run_in_background(self._connect())
         if self._has_configuration:
             # In this order on the wire, so that no change goes unseen; but a client that refuses to
             # watch, or does not answer, is asked all the same.
@@ -209,27 +206,9 @@ class Server(LanguageServer):
         if self.protocol.phase is Phase.OPEN:
             self.window_show_message(types.ShowMessageParams(kind, text))
 
-    @contextmanager
-    def busy(self) -> Iterator[None]:
-        """Say that the engine works for us while the block runs."""
-        self._working += 1
-        self._send_status()
-        try:
-            yield
-        finally:
-            self._working -= 1
-            self._send_status()
-
     def _on_status(self, status: Status) -> None:
         self._loading.update(status)
-        self._send_status()
-
-    def _send_status(self) -> None:
-        if not self.configuration.status_notifications or self.protocol.phase is not Phase.OPEN:
-            return
-        status, busy = self.connection.status, self._working > 0
-        kind = "busy" if busy and status.kind == "ready" else status.kind
-        self.protocol.notify(STATUS, {"kind": kind, "busy": busy, "message": status.message})
+        self.status.send()
 
     # Running.
 
@@ -273,6 +252,8 @@ class Server(LanguageServer):
         self._client_gone()
 
     async def _clean_up(self) -> None:
+        if self._editor is not None:
+            self._editor.cancel()
         for uri in list(self._sessions):
             self.on_close(uri)
         await self.protocol.cancel_all()
