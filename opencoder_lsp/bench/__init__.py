@@ -1,0 +1,1 @@
+"""What `opencoder-lsp bench` and the project's own benchmarks measure, each workload once."""
