@@ -1,24 +1,55 @@
-"""`python -m tests.benchmarks [front|decode|lookup …]`: all of them without an argument."""
+"""`python -m tests.benchmarks [engine|front|lookup …]`: all of them without an argument."""
 
-import os
-import subprocess
+import argparse
 import sys
+from pathlib import Path
 
-from tests.benchmarks import decode, front, lookup
-from tests.conftest import MODEL_HOME
+from opencoder_lsp.bench.workloads import QUICK, Size
+from opencoder_lsp.engine.machine import cores
+from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.models import registry
+from tests.benchmarks import engine, front, home, lookup, plot
 
-BENCHMARKS = {"front": front.run, "decode": decode.run, "lookup": lookup.run}
+BENCHMARKS = ("front", "lookup", "engine")
 
 
-def main(names: list[str]) -> None:
-    """Pull the demo model if it is not there, and run the named benchmarks."""
-    if unknown := set(names) - set(BENCHMARKS):
+def parser() -> argparse.ArgumentParser:
+    """Return the command line."""
+    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
+    parser.add_argument("--quick", action="store_true", help="only try that everything works")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="write the engine's figures")
+    parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the typing trace")
+    parser.add_argument("--threads", type=int, default=cores(), help="of each engine")
+    parser.add_argument("--model", type=Path, metavar="FOLDER", help="another one than the demo's")
+    return parser
+
+
+def main(arguments: list[str]) -> None:
+    """Run the named benchmarks."""
+    chosen = parser().parse_args(arguments)
+    if unknown := set(chosen.names) - set(BENCHMARKS):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
-    if not (MODEL_HOME / "data" / "models" / "demo").exists():
-        command = [sys.executable, "-m", "opencoder_lsp", "models", "pull", "demo"]
-        subprocess.run(command, env={**os.environ, "OPENCODER_HOME": str(MODEL_HOME)}, check=True)
-    for name in names or BENCHMARKS:
-        BENCHMARKS[name](MODEL_HOME)
+    names = chosen.names or BENCHMARKS
+    if chosen.model and set(names) != {"engine"}:
+        sys.exit("--model is for `engine` alone")
+    if chosen.plot:
+        plot.pyplot()  # if it is missing, better now than after half an hour
+    models = chosen.model.absolute().parent if chosen.model else home.demo_models()
+    with home.fresh(models) as place:
+        if "front" in names:
+            front.run(place)
+            home.end_engines()  # it is not to linger beside what follows
+        if "lookup" in names:
+            lookup.run(place)
+        if "engine" in names:
+            model = registry.open_model(chosen.model or place / "data" / "models" / "demo")
+            files = engine.Options(chosen.json, chosen.plot)
+            engine.run(model, chosen.threads, QUICK if chosen.quick else Size(), files)
 
 
-main(sys.argv[1:])
+if __name__ == "__main__":
+    try:
+        main(sys.argv[1:])
+    except OpencoderError as error:
+        sys.exit(str(error))

@@ -1,0 +1,70 @@
+"""`python -m tests.benchmarks engine --quick` as a whole, on a tiny model."""
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from opencoder_lsp.bench.rows import KINDS
+from tests.benchmarks.peers import BATCHING, GENERATE, LLAMA, VLLM
+
+ROOT = Path(__file__).parents[2]
+
+
+def benchmarks(*arguments: str) -> "subprocess.CompletedProcess[str]":
+    """Run the command without the peers of this machine."""
+    return subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", *arguments],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PATH": "/nowhere"},
+    )
+
+
+@pytest.mark.timeout(600)
+def test_the_benchmark_of_the_engine_fills_its_table(roomy_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "figures.json"
+    arguments = ["--quick", "--threads", "1", "--model", str(roomy_model), "--json", str(file)]
+    done = benchmarks("engine", *arguments)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert f"{LLAMA} is missing: not on PATH" in done.stdout
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert document["missing"].keys() == {LLAMA, VLLM}
+    rows = {row["row"]: row["values"] for row in document["rows"]}
+    # A move comes late in the trace, and a tiny model may be done before it can be interrupted.
+    may_lack = {"moved_first", "chat_chunks", "chat_ms", "chat_time"}
+    assert rows.keys() >= KINDS.keys() - may_lack
+    assert {GENERATE, BATCHING, "engine", "no lookup"} <= rows["decode"].keys()
+    judged = {goal["goal"]: goal["answer"] for goal in document["goals"]}
+    assert judged["decode without lookup beside generate"] in ("yes", "no")
+    assert judged["decode without lookup beside vLLM"] == "not measured"
+
+
+def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
+    done = benchmarks("engin")
+    assert done.returncode == 1
+    assert "unknown: engin; known: front, lookup, engine" in done.stderr
+
+
+def test_another_model_is_for_the_engine_alone(roomy_model: Path) -> None:
+    assert "for `engine` alone" in benchmarks("--model", str(roomy_model)).stderr
+
+
+def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
+    roomy_model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "matplotlib.py").write_text("raise ImportError\n", encoding="utf-8")
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.benchmarks", "engine", "--model", str(roomy_model)]
+        + ["--plot", str(tmp_path / "x.png")],
+        capture_output=True,
+        text=True,
+        cwd=ROOT,
+        env={**os.environ, "PYTHONPATH": f"{tmp_path}{os.pathsep}{os.environ.get('PYTHONPATH')}"},
+    )
+    assert done.returncode == 1
+    assert "pip install '.[bench]'" in done.stderr
