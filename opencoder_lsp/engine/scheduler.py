@@ -3,8 +3,9 @@ Who is computed next. Pure Python on requests and ints.
 
 One step takes one token of every running request, and a chunk of prompt tokens of the most urgent
 ones. While a request of better priority is at work, the prompts of worse ones wait: a long chat
-prompt holds a completion back by the one chunk in flight, never more. What runs in the background
-(warming, speculation) gives way altogether, also its slot, and takes none while others are at work.
+prompt holds a completion back by the one chunk in flight, never more, and where all slots are taken
+the worst request gives up its own: it waits, and goes on from the rows that are left of it. What
+runs in the background (warming, speculation) rests altogether while others are at work.
 Among equals it is the order of arrival that counts, also for whoever lost a slot.
 """
 
@@ -131,9 +132,9 @@ class Scheduler:
         self._running.append(request)
 
     def _preempt(self, priority: int) -> bool:
-        """Send a background request back to its place in the queue, for a more urgent one."""
+        """Send the worst request back to its place in the queue, for a more urgent one."""
         worst = max(self._running, key=_turn)
-        if worst.params.priority < BACKGROUND or priority >= worst.params.priority:
+        if priority >= worst.params.priority:
             return False
         self.remove(worst)
         worst.state = State.WAITING

@@ -160,14 +160,20 @@ def test_a_completion_has_its_first_token_within_two_steps_however_long_a_chat_i
     office.check()
 
 
-@given(st.sampled_from([128, 512, 1024]), st.integers(1, 3), st.booleans(), st.data())
-@settings(deadline=None, max_examples=30)
-def test_a_completion_does_so_also_where_background_work_has_all_slots(
-    chunk: int, slots: int, speaking: bool, data: st.DataObject
+@given(
+    st.sampled_from([128, 512, 1024]),
+    st.integers(1, 3),
+    st.booleans(),
+    st.sampled_from([CHAT, BACKGROUND]),
+    st.data(),
+)
+@settings(deadline=None, max_examples=50)
+def test_a_completion_does_so_also_where_others_have_all_slots(
+    chunk: int, slots: int, speaking: bool, priority: int, data: st.DataObject
 ) -> None:
     office = Office(slots, chunk)
     for n in range(slots):
-        office.come(f"{n}{'warm' if speaking else LONG}", 20, BACKGROUND)
+        office.come(f"{n}{'talk' if speaking else LONG}", 20, priority)
     for _ in range(data.draw(st.integers(1, 12))):
         office.generation.step()
     key = office.come("x" * data.draw(st.integers(1, chunk)), 5)
@@ -175,7 +181,8 @@ def test_a_completion_does_so_also_where_background_work_has_all_slots(
     while not office.runner.first.get(key.id):
         office.generation.step()
     assert 1 + office.steps_to_first(key) <= 2
-    assert office.runner.steps[steps] == [(key.id, 0, key.prompt_tokens)]  # nobody beside it
+    prompts = [work for work in office.runner.steps[steps] if work[2] > 1 or priority > CHAT]
+    assert set(prompts) <= {(key.id, 0, key.prompt_tokens)}  # no prompt beside it
     office.run()
     office.check()
 
@@ -230,12 +237,12 @@ def test_background_work_takes_no_slot_and_copies_nothing_while_others_are_at_wo
     office.check()
 
 
-def test_chat_keeps_its_slot_and_the_completion_has_the_next_free_one() -> None:
+def test_chat_gives_its_slot_to_a_completion_and_goes_on_before_later_chat() -> None:
     office = Office(slots=1, chunk=8)
     chat = office.come("hello", 6, CHAT)
     office.generation.step()
     later, key = office.come("another", 6, CHAT), office.come("key", 1)
     office.run()
-    order = list(dict.fromkeys(step[0][0] for step in office.runner.steps))
-    assert order == [chat.id, key.id, later.id]
+    names = [step[0][0] for step in office.runner.steps]
+    assert list(dict.fromkeys(names[1:])) == [key.id, chat.id, later.id]
     office.check()

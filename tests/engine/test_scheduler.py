@@ -122,12 +122,16 @@ def test_background_work_gives_up_its_slot_and_later_goes_on_from_its_rows() -> 
     assert background.ids == [1, 2, 3, 65, 65]
 
 
-def test_chat_is_not_thrown_out_of_its_slot() -> None:
+def test_chat_gives_up_its_slot_for_a_completion_and_not_for_other_chat() -> None:
     scheduler = Scheduler(SlotTable(1), chunk=4)
-    chat, completion = make([1, 2], CHAT), make([3])
+    chat, other, completion = make([1, 2], CHAT), make([4], CHAT), make([3])
     scheduler.add(chat)
     step(scheduler)
+    scheduler.add(other)
+    assert {work.request for work in step(scheduler).works} == {chat}
     scheduler.add(completion)
+    assert {work.request for work in step(scheduler).works} == {completion}
+    scheduler.remove(completion)
     assert {work.request for work in step(scheduler).works} == {chat}
 
 
