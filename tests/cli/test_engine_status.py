@@ -95,24 +95,18 @@ async def test_an_engine_that_loads_or_has_failed_says_so(
     assert "error: model.safetensors is damaged" in capsys.readouterr().out
 
 
-async def test_an_engine_that_has_done_nothing_yet_has_no_times(
-    fake: FakeEngine, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(
+    ("metrics", "cached"), [("", ["cached       – of the prompts' tokens"]), ("<html>", [])]
+)
+async def test_an_engine_that_has_done_nothing_or_does_not_say_is_shown_all_the_same(
+    fake: FakeEngine, capsys: pytest.CaptureFixture[str], metrics: str, cached: list[str]
 ) -> None:
-    fake.metrics = ""
+    fake.metrics = metrics
     assert await status(fake.url) == 0
-    said = capsys.readouterr().out
-    assert "first token  nothing answered yet" in said
-    assert "cached       – of the prompts' tokens" in said
-
-
-async def test_an_engine_without_metrics_is_shown_all_the_same(
-    fake: FakeEngine, capsys: pytest.CaptureFixture[str]
-) -> None:
-    fake.metrics = "<html>"
-    assert await status(fake.url) == 0
-    said = capsys.readouterr().out
-    assert "0 running, 0 waiting\n" in said
-    assert "cached" not in said
+    said = capsys.readouterr().out.splitlines()
+    assert "requests     0 running, 0 waiting" in said
+    assert [line for line in said if line.startswith("cached")] == cached
+    assert ("first token  nothing answered yet" in said) is bool(cached)
 
 
 def test_watching_is_not_for_scripts() -> None:

@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -124,6 +125,24 @@ async def test_what_was_warmed_is_not_computed_again(served: Serve, socket_path:
 
 
 async def test_the_engine_understands_every_option(served: Serve, socket_path: Path) -> None:
+    same: dict[str, Any] = {
+        "max_tokens": 4,
+        "priority": 20,
+        "temperature": 0.5,
+        "top_p": 0.9,
+        "top_k": 40,
+        "seed": 0,
+        "presence_penalty": 0.5,
+        "frequency_penalty": -0.5,
+        "logprobs": 2,
+    }
+    request = CompletionRequest(
+        prompt=PROMPT,
+        stop_token_ids=[9],
+        forced_prefix="a",
+        logit_bias={7: -100.0, 8: 0.5},
+        **same,
+    )
     seen = list[Params]()
 
     def note(work: Work) -> Outcome:
@@ -132,37 +151,10 @@ async def test_the_engine_understands_every_option(served: Serve, socket_path: P
 
     async with served(FakeRunner(answer=note)):
         client = EngineClient(f"unix:{socket_path}")
-        request = CompletionRequest(
-            prompt=PROMPT,
-            max_tokens=4,
-            stop_token_ids=[9],
-            forced_prefix="a",
-            priority=20,
-            temperature=0.5,
-            top_p=0.9,
-            top_k=40,
-            seed=0,
-            presence_penalty=0.5,
-            frequency_penalty=-0.5,
-            logit_bias={7: -100.0, 8: 0.5},
-            logprobs=2,
-        )
         await pieces_of(client, request)
         await client.close()
-    assert seen[0] == Params(
-        max_tokens=4,
-        stop_ids=frozenset({9}),
-        forced_prefix=b"a",
-        priority=20,
-        temperature=0.5,
-        top_p=0.9,
-        top_k=40,
-        seed=0,
-        presence_penalty=0.5,
-        frequency_penalty=-0.5,
-        logit_bias=((7, -100.0), (8, 0.5)),
-        logprobs=2,
-    )
+    stop, biases = frozenset({9}), ((7, -100.0), (8, 0.5))
+    assert seen[0] == Params(stop_ids=stop, forced_prefix=b"a", logit_bias=biases, **same)
 
 
 async def test_leaving_ends_every_answer(served: Serve, socket_path: Path) -> None:

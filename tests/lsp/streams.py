@@ -1,10 +1,22 @@
 """A scripted source of suggestions, without an engine: each piece is sent when the test says so."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
+from typing import Any
 
 from opencoder_lsp.prompt.completion import Place
+
+
+def place(prefix: str, suffix: str = "") -> Place:
+    return Place("a.py", "python", prefix, suffix)
+
+
+async def started(work: Coroutine[Any, Any, str | None]) -> asyncio.Task[str | None]:
+    """Run a request up to its first await, as the protocol does with each message."""
+    task = asyncio.create_task(work)
+    await asyncio.sleep(0)
+    return task
 
 
 class ScriptedStream:

@@ -1,21 +1,15 @@
 """The suggestion session: who gets which answer, and what becomes of the stream."""
 
 import asyncio
-from collections.abc import Coroutine
 from typing import Any
 
 import pytest
 
 from opencoder_lsp.errors import EngineError
 from opencoder_lsp.lsp.suggestion import Session
-from opencoder_lsp.prompt.completion import Place
-from tests.lsp.streams import ScriptedSource
+from tests.lsp.streams import ScriptedSource, place, started
 
 LONG = 3600.0  # a grace that no test lives to see
-
-
-def place(prefix: str, suffix: str = "") -> Place:
-    return Place("a.py", "python", prefix, suffix)
 
 
 @pytest.fixture
@@ -26,13 +20,6 @@ def source() -> ScriptedSource:
 @pytest.fixture
 def session(source: ScriptedSource) -> Session:
     return Session(source, grace=LONG)
-
-
-async def started(work: Coroutine[Any, Any, str | None]) -> asyncio.Task[str | None]:
-    """Run a request up to its first await, as the protocol does with each message."""
-    task = asyncio.create_task(work)
-    await asyncio.sleep(0)
-    return task
 
 
 async def cancelled(task: asyncio.Task[Any]) -> None:
