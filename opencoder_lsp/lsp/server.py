@@ -24,6 +24,7 @@ from opencoder_lsp.lsp.conversion import make_converter
 from opencoder_lsp.lsp.documents import Document, Documents, Encoding
 from opencoder_lsp.lsp.failures import Troubles
 from opencoder_lsp.lsp.folders import WorkspaceFolders
+from opencoder_lsp.lsp.logs import log_failure, logging_in_background
 from opencoder_lsp.lsp.parent import parent_gone
 from opencoder_lsp.lsp.progress import LoadingProgress, Token
 from opencoder_lsp.lsp.protocol import Phase, Protocol
@@ -224,6 +225,7 @@ class Server(LanguageServer):
     async def serve(self, stdin: int, stdout: int) -> int:
         """Serve the client at two file descriptors to the end, and return the exit code."""
         loop = asyncio.get_running_loop()
+        loop.set_exception_handler(log_failure)
         self._exit = loop.create_future()
         writer = Writer(stdout, self._client_gone)
         reader = Reader(stdin)
@@ -278,4 +280,5 @@ def run(settings: Settings) -> int:
     with open(os.devnull, "rb") as nothing:
         os.dup2(nothing.fileno(), sys.stdin.fileno())
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    return asyncio.run(create_server(settings).serve(stdin, stdout))
+    with logging_in_background():
+        return asyncio.run(create_server(settings).serve(stdin, stdout))
