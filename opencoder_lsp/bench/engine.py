@@ -88,8 +88,9 @@ class Measurement:
     def _engine(self, name: str, *, lookup: bool) -> FreshEngine:
         stage = f"loading the engine ({'with' if lookup else 'without'} lookup)"
 
-        def tell(health: Health) -> None:
-            self._progress(stage, int(100 * health.progress), 100)
+        def tell(health: Health | None) -> None:
+            if health is not None:
+                self._progress(stage, int(100 * health.progress), 100)
 
         changes = {"engine.lookup": lookup, "engine.threads": self._threads}
         return FreshEngine(name, self._settings, self._model, changes, tell)

@@ -4,7 +4,7 @@ import asyncio
 import contextlib
 import sys
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -17,7 +17,7 @@ from opencoder_lsp.client.child import engine_command, log_path
 from opencoder_lsp.client.engine import Health
 from opencoder_lsp.client.http import Http, Limits
 from opencoder_lsp.client.launcher import running_engine, stop_engine
-from opencoder_lsp.client.lease import Lease
+from opencoder_lsp.client.lease import Lease, Tell
 from opencoder_lsp.client.starter import Patience, Starter
 from opencoder_lsp.errors import EngineError
 from opencoder_lsp.models.registry import Model
@@ -43,7 +43,7 @@ class FreshEngine:
         settings: Settings,
         model: Model,
         changes: Mapping[str, object],
-        on_health: Callable[[Health], None] = lambda _health: None,
+        on_health: Tell = lambda _health: None,
     ) -> None:
         """`changes` are settings of this engine alone; `on_health` hears of its loading."""
         self.name = name

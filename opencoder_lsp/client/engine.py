@@ -12,7 +12,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Any
 
 from opencoder_lsp.client.activity import Activity
-from opencoder_lsp.client.http import STOPPED, Answer, Http, Limits
+from opencoder_lsp.client.http import CLOSED, STOPPED, Answer, Http, Limits
 from opencoder_lsp.client.wire import (
     Chunk,
     CompletionRequest,
@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # The engine speaks every 15 s on `/events`, be it only a comment.
-LEASE_STALL = 60.0
+LEASE_STALL = 35.0
 
 
 class EngineClient:
@@ -102,9 +102,9 @@ class EngineClient:
         async with self._http.request("GET", "/events") as answer:
             yield _healths(answer)
 
-    async def close(self) -> None:
-        """Close every connection."""
-        await self._http.close()
+    async def close(self, reason: str = CLOSED) -> None:
+        """Close every connection; who waits on one gets EngineUnavailableError with this reason."""
+        await self._http.close(reason)
 
     async def _foreign_health(self) -> Health:
         async with self._http.request("GET", "/v1/models") as answer:

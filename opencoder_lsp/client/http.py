@@ -9,10 +9,10 @@ and clean when tasks are cancelled at any point of a request; the test of 2,000 
 import asyncio
 import ipaddress
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
 from opencoder_lsp.client.sse import EventParser
@@ -27,10 +27,17 @@ from opencoder_lsp.errors import (
 if TYPE_CHECKING:  # aiohttp costs 90 ms and 9 MB, so it is imported with the first request
     import aiohttp
 
+_T = TypeVar("_T")
+
 BODY_LIMIT = 1 << 20  # bytes of an answer that is not a stream
 # Servers drop idle connections after 5 s (uvicorn, llama-server); a POST must not meet that.
 KEEP_ALIVE = 3.0
+CLOSED = "the connection to the engine was closed while it was in use"
 STOPPED = "the engine stopped in the middle of its answer"
+
+
+class StalledError(EngineError):
+    """The engine, or the way to it, stands still."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +63,8 @@ class Http:
         self.where = url if self._socket else without_password(url)
         self.suspect = False  # a connection failed: the engine may be gone
         self._session: aiohttp.ClientSession | None = None
+        self._closed = ""  # why, once it is
+        self._waiting = set[asyncio.Timeout]()
 
     @asynccontextmanager
     async def request(
@@ -68,14 +77,18 @@ class Http:
         """
         import aiohttp
 
+        self.check_open()
         response = None
         try:
             try:
-                async with asyncio.timeout(self.limits.connect + self.limits.first):
-                    response = await self._open().request(
+                response = await self.within(
+                    self.limits.connect + self.limits.first,
+                    self._open().request(
                         method, self._base + path, json=body, allow_redirects=False
-                    )
+                    ),
+                )
             except TimeoutError:
+                self.check_open()
                 raise self._unreachable("it accepts connections but does not answer") from None
             except (aiohttp.ClientError, OSError, ValueError) as error:
                 raise self._failed(error) from error
@@ -87,10 +100,32 @@ class Http:
             if response is not None:
                 response.close()
 
-    async def close(self) -> None:
-        """Close every connection. Requests that are open end with an EngineError."""
+    async def close(self, reason: str = CLOSED) -> None:
+        """
+        Close every connection.
+
+        Requests that are open, and new ones, end with EngineUnavailableError and this reason.
+        """
+        self._closed = reason
+        for wait in self._waiting:
+            if not wait.expired():
+                wait.reschedule(0)  # aiohttp would let them wait for ever
         if self._session is not None:
             await self._session.close()
+
+    def check_open(self) -> None:
+        """Raise EngineUnavailableError once this is closed."""
+        if self._closed:
+            raise EngineUnavailableError(self._closed)
+
+    async def within(self, seconds: float, work: Awaitable[_T]) -> _T:
+        """Return what `work` does; TimeoutError after so long, or once this is closed."""
+        async with asyncio.timeout(seconds) as wait:
+            self._waiting.add(wait)
+            try:
+                return await work
+            finally:
+                self._waiting.discard(wait)
 
     def _open(self) -> "aiohttp.ClientSession":
         import aiohttp
@@ -197,12 +232,13 @@ class Answer:
     async def _read(self, limit: float) -> bytes:
         import aiohttp
 
+        self._http.check_open()
         try:
-            async with asyncio.timeout(limit):
-                return await self._response.content.readany()
+            return await self._http.within(limit, self._response.content.readany())
         except TimeoutError:
+            self._http.check_open()
             self._http.suspect = True
-            raise EngineError(f"the engine sent nothing for {limit:g} s") from None
+            raise StalledError(f"the engine sent nothing for {limit:g} s") from None
         except (aiohttp.ClientError, OSError) as error:
             self._http.suspect = True
             raise EngineError(STOPPED) from error

@@ -15,7 +15,7 @@ from opencoder_lsp.client.child import engine_command, log_path
 from opencoder_lsp.client.crashes import CRASHES, Crashes
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import without_password
-from opencoder_lsp.client.lease import Lease
+from opencoder_lsp.client.lease import Lease, Tell
 from opencoder_lsp.client.process import (
     EngineProcess,
     running_engine,
@@ -50,9 +50,10 @@ class Launcher:
     """
     Finds or starts the engine, and keeps it. Belongs to one event loop.
 
-    `warn` is told each time that this machine's engine turns out to run with other settings than
-    ours. `command` makes the command line of a new engine; `backoff` is the wait in seconds after
-    its first crash.
+    `command` makes the command line of a new engine; `backoff` is the wait in seconds after its
+    first crash. `on_change` is called with each health of the engine, and with None when it has
+    gone; `warn` is told each time that this machine's engine turns out to run with other settings
+    than ours.
     """
 
     def __init__(
@@ -76,6 +77,7 @@ class Launcher:
         self._attaching: asyncio.Task[EngineClient] | None = None
         self._listeners: list[OnHealth] = []
         self.health: Health | None = None  # what the engine said last
+        self.on_change: Tell = lambda health: None
 
     def model(self) -> Model:
         """Return the model that runs or is to run; raises ModelError, naming the cure."""
@@ -136,8 +138,8 @@ class Launcher:
 
     async def _is_well(self) -> bool:
         assert self._client is not None
-        if self._lease is not None and self._lease.over:
-            return False
+        if self._lease is not None and (self._lease.over or self._lease.left_orderly):
+            return False  # or it is about to: it takes no requests any more
         if self._client.suspect:  # the lease may not have noticed yet
             try:
                 async with asyncio.timeout(self._patience.word):
@@ -154,10 +156,12 @@ class Launcher:
         if client is not None:
             await client.close()
 
-    def _tell(self, health: Health) -> None:
+    def _tell(self, health: Health | None) -> None:
         self.health = health
-        for listener in list(self._listeners):
-            listener(health)
+        self.on_change(health)
+        if health is not None:
+            for listener in list(self._listeners):
+                listener(health)
 
     # Attaching.
 
@@ -167,12 +171,10 @@ class Launcher:
             task.exception()  # seen, even if everybody who waited has left
 
     async def _attach(self) -> EngineClient:
-        if self._lease is not None and not self._lease.left_orderly:
-            at = self._lease.ended_at if self._lease.over else None
-            self._crashes.note("it ended while it was in use", at)
+        lost = self._lease
         await self._let_go()
         url = self._settings.engine.url
-        lease = await (self._attach_to(url) if url else self._attach_here())
+        lease = await (self._attach_to(url) if url else self._attach_here(lost))
         if lease is not None:
             self._lease, self._client = lease, lease.client
         assert self._client is not None
@@ -203,10 +205,13 @@ class Launcher:
             self._tell(await client.health())
             return None
 
-    async def _attach_here(self) -> Lease:
-        """Attach to this machine's engine, starting it if need be."""
+    async def _attach_here(self, lost: Lease | None) -> Lease:
+        """Attach to this machine's engine, starting it if need be; `lost` is the lease before."""
         model = await asyncio.to_thread(self.model)
         socket = socket_path(model)
+        if lost is not None:
+            self._note_lost(lost, running_engine(socket))
+        silent = lost.health.pid if lost is not None and lost.stalled and lost.health else 0
         if self._crashes.given_up:
             raise EngineUnavailableError(
                 f"the engine has failed {CRASHES} times within a minute and is not started again "
@@ -219,7 +224,7 @@ class Launcher:
         )
         try:
             while True:
-                lease = await starter.attach()
+                lease = await starter.attach(silent)
                 with contextlib.suppress(_LeftOrderlyError):
                     await self._ready(lease, "the engine", log_path(socket))
                     break
@@ -252,6 +257,14 @@ class Launcher:
             await lease.close()
             await lease.client.close()
             raise
+
+    def _note_lost(self, lost: Lease, running: EngineProcess | None) -> None:
+        """Count an engine that ended and was not asked to."""
+        assert lost.health is not None
+        if lost.left_orderly or (running is not None and running.pid == lost.health.pid):
+            return
+        at = lost.ended_at if lost.over else None
+        self._crashes.note(lost.health.cause or "it ended while it was in use", at)
 
     def _note_broken(self, health: Health) -> None:
         """Count an engine that cannot load its model: once, however often it is asked."""

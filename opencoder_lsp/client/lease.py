@@ -5,17 +5,21 @@ import time
 from collections.abc import Callable
 
 from opencoder_lsp.client.engine import EngineClient, Health
+from opencoder_lsp.client.http import StalledError
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
+
+Tell = Callable[[Health | None], None]
 
 
 class Lease:
     """
     Follows an engine's health in the background until `close` or until the engine goes.
 
-    `tell` is called with each health. Make one with `Lease.open`.
+    `tell` is called with each health, and with None when an engine has gone that had said one.
+    When it stands still, every request on `client` is ended. Make one with `Lease.open`.
     """
 
-    def __init__(self, client: EngineClient, tell: Callable[[Health], None]) -> None:
+    def __init__(self, client: EngineClient, tell: Tell) -> None:
         self.client = client
         self.health: Health | None = None
         self.over = False
@@ -26,9 +30,7 @@ class Lease:
         self._task = asyncio.create_task(self._follow())
 
     @classmethod
-    async def open(
-        cls, client: EngineClient, tell: Callable[[Health], None], patience: float
-    ) -> "Lease":
+    async def open(cls, client: EngineClient, tell: Tell, patience: float) -> "Lease":
         """
         Open a lease and wait for the first word of the engine, at most `patience` seconds.
 
@@ -67,6 +69,11 @@ class Lease:
         """Whether the engine said that it was going, before it went."""
         return self.health is not None and self.health.state == "draining"
 
+    @property
+    def stalled(self) -> bool:
+        """Whether it is over because the engine, which may live, has said nothing for too long."""
+        return self.health is not None and isinstance(self.error, StalledError)
+
     async def close(self) -> None:
         """Give the lease back."""
         self._task.cancel()
@@ -81,10 +88,14 @@ class Lease:
                     self._tell(health)
         except EngineError as error:
             self.error = error
+            if self.stalled:  # what else waits on this client may have longer patience
+                await self.client.close(str(error))
         finally:
             self.over = True
             self.ended_at = time.monotonic()
             self._note()
+        if self.health is not None:
+            self._tell(None)
 
     def _note(self) -> None:
         self._change.set()

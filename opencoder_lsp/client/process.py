@@ -56,12 +56,16 @@ def running_engine(socket: Path) -> EngineProcess | None:
     """
     Return the process that owns this socket; None where there is none.
 
-    None, too, in the instant in which it has the lock and has not yet written who it is.
+    None, too, in the instant in which it has the lock and has not yet written who it is. Raises
+    EngineUnavailableError where its record cannot be read.
     """
+    path = paths.lock_path(socket)
     try:
-        file = paths.lock_path(socket).open(encoding="utf-8", errors="replace")
+        file = path.open(encoding="utf-8", errors="replace")
     except FileNotFoundError:
         return None
+    except OSError as error:
+        raise EngineUnavailableError(f"cannot read {path} ({error.strerror})") from error
     with file:
         if _is_free(file.fileno()):
             return None
@@ -81,6 +85,16 @@ def running_engines() -> dict[Path, EngineProcess]:
         if engine := running_engine(socket):
             found[socket] = engine
     return dict(sorted(found.items(), key=lambda item: item[1].started))
+
+
+def check_owner(socket: Path) -> None:
+    """Raise EngineUnavailableError for a socket that somebody else has put there."""
+    try:
+        owner = socket.lstat().st_uid
+    except OSError:  # not there, or it cannot be connected to either
+        return
+    if owner != os.getuid():
+        raise EngineUnavailableError(f"{socket} belongs to another user; remove it")
 
 
 def _is_free(file: int) -> bool:
@@ -108,9 +122,9 @@ def _identify(record: str, socket: Path) -> EngineProcess | None:
         return None
 
 
-def stop_engine(engine: EngineProcess) -> None:
+def stop_engine(engine: EngineProcess, patience: float = STOP_PATIENCE) -> None:
     """
-    End the process: SIGTERM, then SIGKILL if it is still there after 10 seconds.
+    End the process: SIGTERM, then SIGKILL if it is still there after `patience` seconds.
 
     Blocks. Does nothing to another process that has got the same pid meanwhile. Raises
     EngineUnavailableError where it does not end or is not ours to end.
@@ -120,7 +134,7 @@ def stop_engine(engine: EngineProcess) -> None:
         if process.create_time() != engine.started:
             return
         process.terminate()
-        if not _ended(process, STOP_PATIENCE):
+        if not _ended(process, patience):
             log.warning("the engine (process %d) did not end when asked to; killing it", engine.pid)
             process.kill()
             if not _ended(process, STOP_PATIENCE):

@@ -8,14 +8,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from opencoder_lsp.client.child import Child, log_path
-from opencoder_lsp.client.engine import EngineClient, Health
-from opencoder_lsp.client.lease import Lease
-from opencoder_lsp.client.process import StartLock, running_engine, stop_engine
+from opencoder_lsp.client.engine import EngineClient
+from opencoder_lsp.client.lease import Lease, Tell
+from opencoder_lsp.client.process import StartLock, check_owner, running_engine, stop_engine
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
 
 log = logging.getLogger(__name__)
 
 LOCK_TAKEN = 3  # the engine's exit code when another one holds its lock
+HUNG_PATIENCE = 2.0  # seconds from SIGTERM to SIGKILL for an engine that says nothing
 SHORTEST, LONGEST = 0.01, 0.2  # seconds between two looks at a socket that does not answer yet
 
 
@@ -36,14 +37,14 @@ class Starter:
     Attaches to the engine at `socket`, and starts it where none answers.
 
     `command` makes the command line for that, in a thread; it raises EngineUnavailableError where
-    none can be started. `tell` gets every health of the engine that is attached to.
+    none can be started. `tell` gets what `Lease` tells of the engine that is attached to.
     """
 
     def __init__(
         self,
         socket: Path,
         command: Callable[[], list[str]],
-        tell: Callable[[Health], None],
+        tell: Tell,
         patience: Patience,
     ) -> None:
         self._socket = socket
@@ -51,12 +52,13 @@ class Starter:
         self._tell = tell
         self._patience = patience
 
-    async def attach(self) -> Lease:
+    async def attach(self, silent: int = 0) -> Lease:
         """
         Return a lease on the engine, which may still be loading.
 
-        Raises CrashedError where the engine that we started ended instead of answering, and what
-        `command` raises.
+        `silent` is the process id of an engine that has said nothing for long already: it is given
+        only one more chance. Raises CrashedError where the engine that we started ended instead of
+        answering, and what `command` raises.
         """
         lock, pause = StartLock(self._socket), SHORTEST
         while True:
@@ -64,13 +66,14 @@ class Starter:
                 return lease
             with lock.held() as ours:
                 if ours:
-                    return await self._find_or_start()
+                    return await self._find_or_start(silent)
             # Another front is starting the engine. Nothing announces when it has, so look again.
             await asyncio.sleep(pause)
             pause = min(LONGEST, pause * 2)
 
     async def _find(self) -> Lease | None:
         """Attach to an engine that answers; None where none does, or only accepts connections."""
+        check_owner(self._socket)
         client = EngineClient(f"unix:{self._socket}")
         try:
             return await Lease.open(client, self._tell, self._patience.word)
@@ -84,9 +87,9 @@ class Starter:
             raise
         return None
 
-    async def _find_or_start(self) -> Lease:
+    async def _find_or_start(self, silent: int) -> Lease:
         """Do what only the holder of the start lock may."""
-        if lease := await self._find_in_time():
+        if lease := await self._find_in_time(silent):
             return lease
         child = await self._start()
         end, pause = time.monotonic() + self._patience.start, SHORTEST
@@ -105,7 +108,7 @@ class Starter:
             f"{child.log_file}"
         )
 
-    async def _find_in_time(self) -> Lease | None:
+    async def _find_in_time(self, silent: int) -> Lease | None:
         """
         Attach to the engine that holds the engine's lock, if one does.
 
@@ -113,14 +116,16 @@ class Starter:
         """
         end, pause = time.monotonic() + self._patience.word, SHORTEST
         while True:
-            if lease := await self._find():
+            engine = running_engine(self._socket)
+            hangs = engine is not None and engine.pid == silent
+            if not hangs and (lease := await self._find()):
                 return lease
             engine = running_engine(self._socket)
             if engine is None:
                 return None
-            if time.monotonic() > end:
+            if hangs or time.monotonic() > end:
                 log.warning("ending the engine (process %d), which does not answer", engine.pid)
-                await asyncio.to_thread(stop_engine, engine)
+                await asyncio.to_thread(stop_engine, engine, HUNG_PATIENCE)
                 return None
             await asyncio.sleep(pause)
             pause = min(LONGEST, pause * 2)

@@ -29,6 +29,9 @@ _RETRY = 1.0  # seconds after a failure in which completions do not try again
 _PROMPT_TOKENS = 1024  # for an engine that does not say what it prefills in half a second
 
 
+GONE = "the engine has stopped; the next request finds or starts one"
+
+
 class NotNowError(EngineUnavailableError):
     """There is no engine yet; somebody who types should not be told."""
 
@@ -154,6 +157,7 @@ class Connection:
             if self._prepared is None:
                 self._prepared = await asyncio.to_thread(_prepare, self._settings, self._warn)
             prepared = self._prepared
+            prepared.launcher.on_change = self._on_change
             client = await prepared.launcher.client(self._on_health)
         except OpencoderError as error:
             self._failed_at = time.monotonic()
@@ -176,6 +180,15 @@ class Connection:
             (health and health.context_length) or context_length,
             (health and health.prompt_tokens_auto) or _PROMPT_TOKENS,
         )
+
+    def _on_change(self, health: "Health | None") -> None:
+        """Say so when an engine that was ready is so no more, though nobody wants it just now."""
+        if self.status.kind != "ready":
+            return
+        if health is None or health.state == "draining":
+            self._say(Status("error", GONE))
+        elif health.state == "error":
+            self._say(Status("error", health.cause or "the engine has failed"))
 
     def _on_health(self, health: "Health") -> None:
         if health.state == "loading":

@@ -2,6 +2,7 @@
 
 import asyncio
 import logging
+from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -254,3 +255,24 @@ async def test_prompts_and_answers_are_never_logged(
         await ask(client, request)
     assert "canary" not in caplog.text
     assert "31337" not in caplog.text
+
+
+async def test_a_client_that_was_closed_is_unavailable(client: EngineClient) -> None:
+    await ask(client)
+    await client.close("because")
+    with pytest.raises(EngineUnavailableError, match="^because$"):
+        await ask(client)
+
+
+@pytest.mark.parametrize("stand_still", [FakeEngine.hold, lambda fake: fake.pause_after(1)])
+async def test_closing_a_client_ends_every_request_on_it(
+    fake: FakeEngine, client: EngineClient, stand_still: Callable[[FakeEngine], None]
+) -> None:
+    stand_still(fake)
+    requests = [asyncio.create_task(ask(client)) for _ in range(3)]
+    await fake.paused(3)
+    await client.close()
+    for request in requests:
+        with pytest.raises(EngineUnavailableError, match="was closed while it was in use"):
+            await request
+    await fake.disconnected()

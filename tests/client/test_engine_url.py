@@ -69,6 +69,21 @@ async def test_an_engine_elsewhere_that_comes_back_is_used_again(short: Path) ->
         await launcher.stop()
 
 
+async def test_an_engine_that_is_about_to_end_is_not_asked_any_more(short: Path) -> None:
+    launcher = Launcher(Settings.load(cli=[f"engine.url=unix:{short / 's'}"]), backoff=0)
+    draining = asyncio.Event()
+    async with FakeEngine(short / "s") as fake:
+        await launcher.client()
+        launcher.on_change = lambda health: draining.set()
+        fake.set_health(state="draining")
+        await draining.wait()
+        waiting = asyncio.create_task(launcher.client())
+        await fake.until(lambda: fake.told >= 3)  # it has attached anew
+        assert not waiting.done()
+    with pytest.raises(EngineUnavailableError, match="has just been stopped"):
+        await waiting
+
+
 async def test_another_makers_server_is_used_without_a_lease(short: Path) -> None:
     listing = b'{"data": [{"id": "their-model", "meta": {"n_ctx_train": 4096}}]}'
     async with stranger(short / "s", http("200 OK", listing)):

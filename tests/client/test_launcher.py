@@ -25,6 +25,18 @@ async def ask(client: EngineClient) -> str:
         return "".join([piece async for piece in stream])
 
 
+def until_gone(launcher: Launcher) -> asyncio.Event:
+    """Return what is set when the launcher says that its engine has gone."""
+    gone = asyncio.Event()
+
+    def tell(health: Health | None) -> None:
+        if health is None:
+            gone.set()
+
+    launcher.on_change = tell
+    return gone
+
+
 async def test_the_engine_is_started_once_and_answers(engines: Engines) -> None:
     launcher = engines.launcher()
     client = await launcher.client()
@@ -168,13 +180,84 @@ async def test_a_half_written_lock_file_of_a_dead_engine_is_no_obstacle(engines:
 async def test_a_hung_engine_is_ended_and_replaced(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("opencoder_lsp.client.process.STOP_PATIENCE", 0.2)
+    monkeypatch.setattr("opencoder_lsp.client.starter.HUNG_PATIENCE", 0.2)
     await engines.launcher().client()
     (hung,) = engines.started()
     os.kill(hung, signal.SIGSTOP)
     client = await engines.launcher(word=0.2).client()
     assert (await client.health()).pid == engines.started()[1]
     assert not psutil.pid_exists(hung)
+
+
+async def test_a_request_to_an_engine_that_hangs_ends_with_its_lease(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opencoder_lsp.client.engine.LEASE_STALL", 0.5)
+    engines.wrong = ["--pause-after", "1"]
+    launcher = engines.launcher()
+    async with (await launcher.client()).complete(REQUEST) as stream:
+        pieces = aiter(stream)
+        assert await anext(pieces) == "fake "
+        os.kill(engines.started()[0], signal.SIGSTOP)
+        with pytest.raises(EngineUnavailableError, match=r"the engine sent nothing for 0\.5 s"):
+            await anext(pieces)
+
+
+async def test_an_engine_that_hangs_in_use_is_given_one_chance_and_replaced(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opencoder_lsp.client.starter.HUNG_PATIENCE", 0.2)
+    launcher = engines.launcher(word=1.0)
+    with monkeypatch.context() as impatient:
+        impatient.setattr("opencoder_lsp.client.engine.LEASE_STALL", 0.5)
+        gone = until_gone(launcher)
+        await launcher.client()
+        (hung,) = engines.started()
+        os.kill(hung, signal.SIGSTOP)
+        await gone.wait()
+    assert (await (await launcher.client()).health()).pid != hung
+    assert not psutil.pid_exists(hung)
+
+
+async def test_an_engine_that_was_only_slow_is_kept_and_is_no_crash(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opencoder_lsp.client.engine.LEASE_STALL", 0.05)
+    launcher = engines.launcher()
+    for _ in range(5):
+        gone = until_gone(launcher)
+        assert (await (await launcher.client()).health()).pid == engines.started()[0]
+        await gone.wait()
+    assert len(engines.started()) == 1
+
+
+async def test_whoever_wants_to_know_is_told_of_each_health_and_of_the_end(
+    engines: Engines,
+) -> None:
+    engines.wrong = ["--load", "2"]
+    told, gone = list[str](), asyncio.Event()
+    launcher = engines.launcher()
+
+    def tell(health: Health | None) -> None:
+        told.append(health.state if health else "gone")
+        if health is None:
+            gone.set()
+
+    launcher.on_change = tell
+    await launcher.client()
+    await engines.kill()
+    await gone.wait()
+    assert told == ["loading", "loading", "loading", "ready", "gone"]
+    assert launcher.health is None
+
+
+async def test_a_front_that_leaves_is_not_told_that_the_engine_has_gone(engines: Engines) -> None:
+    launcher = engines.launcher()
+    await launcher.client()
+    told = list[Health | None]()
+    launcher.on_change = told.append
+    await launcher.stop()
+    assert told == []
 
 
 async def test_a_started_engine_that_never_answers_is_given_up(engines: Engines) -> None:

@@ -18,11 +18,12 @@ from opencoder_lsp.client.crashes import Crashes
 from opencoder_lsp.client.process import (
     EngineProcess,
     StartLock,
+    check_owner,
     running_engine,
     running_engines,
     stop_engine,
 )
-from opencoder_lsp.errors import ModelError, OpencoderError
+from opencoder_lsp.errors import EngineUnavailableError, ModelError, OpencoderError
 from opencoder_lsp.paths import lock_path
 from opencoder_lsp.settings import Settings
 
@@ -172,10 +173,9 @@ def test_an_engine_ends_when_asked() -> None:
         assert psutil.Process(engine.pid).status() == psutil.STATUS_ZOMBIE
 
 
-def test_an_engine_that_does_not_listen_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("opencoder_lsp.client.process.STOP_PATIENCE", 0.1)
+def test_an_engine_that_does_not_listen_is_killed() -> None:
     with process(DEAF) as engine:
-        stop_engine(engine)
+        stop_engine(engine, patience=0.1)
         assert psutil.Process(engine.pid).status() == psutil.STATUS_ZOMBIE
 
 
@@ -189,6 +189,26 @@ def test_ending_a_process_that_is_gone_is_fine() -> None:
     with process(HEARING) as engine:
         pass
     stop_engine(engine)
+
+
+def test_a_record_that_cannot_be_read_is_named(tmp_path: Path) -> None:
+    lock_path(tmp_path / "s").mkdir()
+    with pytest.raises(EngineUnavailableError, match=r"cannot read .*s\.lock \(Is a directory\)"):
+        running_engine(tmp_path / "s")
+
+
+def test_a_socket_of_our_own_or_of_nobody_is_connected_to(tmp_path: Path) -> None:
+    check_owner(tmp_path / "s")
+    (tmp_path / "s").touch()
+    check_owner(tmp_path / "s")
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to somebody else")
+def test_a_socket_of_somebody_else_is_not_connected_to(tmp_path: Path) -> None:
+    (tmp_path / "s").touch()
+    os.chown(tmp_path / "s", 65534, 65534)
+    with pytest.raises(EngineUnavailableError, match="belongs to another user; remove it"):
+        check_owner(tmp_path / "s")
 
 
 def test_only_one_front_holds_the_start_lock(tmp_path: Path) -> None:

@@ -1,12 +1,13 @@
 """A connection that cannot be made for a reason that nobody expected."""
 
+import asyncio
 from pathlib import Path
 
 import pytest
 
 from opencoder_lsp.client.launcher import socket_path
 from opencoder_lsp.errors import EngineUnavailableError
-from opencoder_lsp.lsp.connection import Connection, NotNowError, Status
+from opencoder_lsp.lsp.connection import GONE, Connection, NotNowError, Status
 from opencoder_lsp.models import registry
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
@@ -68,3 +69,32 @@ async def test_settings_of_an_engine_that_others_have_started_are_warned_of(tmp_
         await connection.close()
     (text,) = warned
     assert "engine.threads is 2 there and 1 here" in text
+
+
+async def test_it_is_said_at_once_that_an_engine_has_gone_or_failed(tmp_path: Path) -> None:
+    model = make_tokenizer_folder(tmp_path / "model", name="tiny")
+    told, change, told_warnings = list[Status](), asyncio.Event(), list[str]()
+
+    def tell(status: Status) -> None:
+        told.append(status)
+        change.set()
+
+    async with FakeEngine(tmp_path / "s") as fake:
+        settings = Settings.load(cli=[f"model.name={model}", f"engine.url={fake.url}"])
+        connection = Connection(settings, tell, told_warnings.append)
+        await connection.engine()
+        change.clear()
+        fake.set_health(state="error", cause="a step took too long")
+        await change.wait()
+        assert told[-1] == Status("error", "a step took too long")
+        fake.set_health(state="ready", cause=None)
+        fake.abort_connections()
+    async with FakeEngine(tmp_path / "s") as fake:
+        await connection.engine()
+        assert told[-1].kind == "ready"
+        change.clear()
+        fake.abort_connections()
+        await change.wait()
+        assert told[-1] == Status("error", GONE)
+    await connection.close()
+    assert len(told) == 4
