@@ -12,9 +12,9 @@ import os
 from collections.abc import Mapping, Sequence
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError, field_validator
 
 from opencoder_lsp import paths
 from opencoder_lsp.errors import SettingsError
@@ -125,6 +125,16 @@ class EngineSettings(_Section):
         return url.rstrip("/")
 
 
+def _not_vanishing(temperature: float) -> float:
+    # What the engine refuses: logits divided by less than this overflow into infinity.
+    if 0 < temperature < 0.01:
+        raise ValueError("must be 0 (greedy) or at least 0.01")
+    return temperature
+
+
+Temperature = Annotated[float, Field(ge=0, le=2), AfterValidator(_not_vanishing)]
+
+
 class CompletionSettings(_Section):
     """Ghost text while you type."""
 
@@ -145,9 +155,7 @@ class CompletionSettings(_Section):
         description="Longest prompt, in tokens (64 or more); `auto` is what the engine prefills "
         "in half a second.",
     )
-    temperature: float = Field(
-        0.0, ge=0, le=2, description="0 is greedy: always the likeliest token."
-    )
+    temperature: Temperature = Field(0.0, description="0 is greedy: always the likeliest token.")
 
     @field_validator("prompt_tokens")
     @classmethod
@@ -161,7 +169,7 @@ class ChatSettings(_Section):
     """Chat and explanations."""
 
     max_tokens: int = Field(1024, ge=1, le=100_000, description="Longest answer, in tokens.")
-    temperature: float = Field(0.7, ge=0, le=2, description="0 is greedy.")
+    temperature: Temperature = Field(0.7, description="0 is greedy.")
     top_p: float = Field(
         0.9, gt=0, le=1, description="Sample from the likeliest tokens that make up this share."
     )

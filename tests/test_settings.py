@@ -63,6 +63,8 @@ def test_toml_takes_dotted_names_and_sections(tmp_path: Path) -> None:
         (["engine.threads=-1"], "greater than or equal to 0"),
         (["completion.prompt_tokens=3"], "must be `auto` or at least 64"),
         (["chat.temperature=nan"], "finite number"),
+        (["chat.temperature=0.001"], "must be 0 (greedy) or at least 0.01"),
+        (["completion.temperature=2.1"], "less than or equal to 2"),
         (["engine.url=localhost:80"], "must begin with http://, https:// or unix:/"),
         (["completion.prompt=fill"], "'template' or 'fim'"),
     ],

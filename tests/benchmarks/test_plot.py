@@ -23,6 +23,5 @@ def test_without_matplotlib_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_a_picture_is_written(tmp_path: Path) -> None:
-    pytest.importorskip("matplotlib", reason="needs the extra bench")
     plot.draw(PRESSED, tmp_path / "typing.png")
     assert (tmp_path / "typing.png").read_bytes().startswith(b"\x89PNG")
