@@ -26,12 +26,12 @@ from opencoder_lsp.settings import Settings
 
 ENGINE, PLAIN = "engine", "no lookup"
 # About two minutes for the demo model on two cores.
-SIZE = Size(rounds=3, keys=66, interruptions=3)
+SIZE = Size(rounds=3, interruptions=3)
 
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The figures, and what they are of; `threads` count on a CPU only."""
+    """The figures, and what they are of; `threads` (at most) count on a CPU only."""
 
     rows: Rows
     model: str
@@ -92,8 +92,7 @@ class Measurement:
             if health is not None:
                 self._progress(stage, int(100 * health.progress), 100)
 
-        changes = {"engine.lookup": lookup, "engine.threads": self._threads}
-        return FreshEngine(name, self._settings, self._model, changes, tell)
+        return FreshEngine(name, self._settings, self._model, {"engine.lookup": lookup}, tell)
 
     def _tick(self, stage: str, total: int) -> workloads.Tick:
         return counting(self._progress, stage, total)

@@ -12,10 +12,10 @@ from typing import Self
 import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
-from opencoder_lsp.bench.target import Server
+from opencoder_lsp.bench.target import PATIENT, Server
 from opencoder_lsp.client.child import engine_command, log_path
-from opencoder_lsp.client.engine import Health
-from opencoder_lsp.client.http import Http, Limits
+from opencoder_lsp.client.engine import EngineClient, Health
+from opencoder_lsp.client.http import Http
 from opencoder_lsp.client.launcher import running_engine, stop_engine
 from opencoder_lsp.client.lease import Lease, Tell
 from opencoder_lsp.client.starter import Patience, Starter
@@ -54,7 +54,8 @@ class FreshEngine:
         self._on_health = on_health
         self._folder = tempfile.TemporaryDirectory(prefix="oc-bench-", dir="/tmp")
         self._socket = Path(self._folder.name) / f"bench-{name.replace(' ', '-')}.sock"
-        self._http = Http(f"unix:{self._socket}", Limits())
+        self._client = EngineClient(f"unix:{self._socket}", limits=PATIENT)
+        self._http = Http(self._client.url, PATIENT)
         self._lease: Lease | None = None
 
     async def __aenter__(self) -> Self:
@@ -68,7 +69,7 @@ class FreshEngine:
         except BaseException:
             await self._end()
             raise
-        self.server = Server(self.name, self._lease.client)
+        self.server = Server(self.name, self._client)
         return self
 
     async def __aexit__(
@@ -88,6 +89,7 @@ class FreshEngine:
         if self._lease is not None:
             await self._lease.close()
             await self._lease.client.close()
+        await self._client.close()
         await self._http.close()
         if process is not None:
             await asyncio.to_thread(stop_engine, process)

@@ -5,8 +5,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any, Protocol
 
-from opencoder_lsp.client.engine import CompletionRequest, EngineClient
+from opencoder_lsp.client.engine import CompletionRequest, EngineClient, Limits
 from opencoder_lsp.errors import EngineError
+
+# On a machine that others use a token can take very long; the figures then say so.
+PATIENT = Limits(first=900.0, stall=900.0)
 
 
 @dataclass(frozen=True, slots=True)

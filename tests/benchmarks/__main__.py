@@ -1,6 +1,7 @@
 """`python -m tests.benchmarks [engine|front|lookup …]`: all of them without an argument."""
 
 import argparse
+import signal
 import sys
 from pathlib import Path
 
@@ -49,6 +50,9 @@ def main(arguments: list[str]) -> None:
 
 
 if __name__ == "__main__":
+    # A run that is ended must end its peers, too.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     try:
         main(sys.argv[1:])
     except OpencoderError as error:

@@ -170,13 +170,19 @@ def run(model: Model, threads: int, size: Size, options: "Options") -> None:
     about = title(model, threads)
     with stage_bars() as bars:
         measured = Run(model, threads, size, bars)
-        asyncio.run(measured.everything())
-    tables.show(about, measured.rows, measured.missing, Console(width=160))
+        try:
+            asyncio.run(measured.everything())
+        finally:  # what was measured before something went wrong is worth its time, too
+            _report(measured, about, options)
+
+
+def _report(measured: Run, about: str, options: "Options") -> None:
+    rows, missing, pressed = measured.rows, measured.missing, measured.pressed
+    tables.show(about, rows, missing, Console(width=160))
     if options.json:
-        head = {"about": about, "threads": threads, "model": model.name}
-        tables.save(options.json, head, measured.rows, measured.missing, measured.pressed)
-    if options.plot:
-        plot.draw(measured.pressed, options.plot)
+        tables.save(options.json, {"about": about}, rows, missing, pressed)
+    if options.plot and pressed:
+        plot.draw(pressed, options.plot)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,7 +20,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
-from opencoder_lsp.bench.target import Server, Target, Timing
+from opencoder_lsp.bench.target import PATIENT, Server, Target, Timing
 from opencoder_lsp.client.engine import EngineClient
 from opencoder_lsp.errors import EngineError
 from tests.benchmarks.transformers_peer import Pipe
@@ -179,7 +179,7 @@ class Foreign:
 
     async def ask(self, prompt: list[int], tokens: int, *, leave: bool = False) -> Timing:
         """See `Target.ask`."""
-        client = EngineClient(self._url)
+        client = EngineClient(self._url, limits=PATIENT)
         try:
             server = Server(self.name, client, extra=self._body)
             return await server.ask(prompt, tokens, leave=leave)
