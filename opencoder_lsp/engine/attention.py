@@ -5,6 +5,7 @@ A step is flat: the tokens of all its sequences stand one behind the other in a 
 N tokens, so that nothing is padded. `Layout` says which part belongs to which slot.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -34,25 +35,35 @@ class Segment:
 
 @dataclass(slots=True)
 class Layout:
-    """The segments of a step, and its masks, made once and used by every layer."""
+    """The segments of a step, and what follows from them, made once and used by every layer."""
 
     segments: list[Segment]
     _masks: dict[tuple[Segment, torch.device], Tensor] = field(default_factory=dict)
+    _places: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def mask(self, segment: Segment, device: torch.device) -> Tensor:
-        """Return who sees whom: bool [count, end], true where a row is not in the future."""
-        key = (segment, device)
+    def mask(self, segment: Segment, query: Tensor) -> Tensor:
+        """Return what is added to scores: [count, end], -inf where a row is in the future."""
+        key = (segment, query.device)
         if key not in self._masks:
-            rows = torch.arange(segment.end, device=device)
-            self._masks[key] = rows <= rows[segment.start :, None]
+            # Numbers, since torch would make them out of booleans again in each layer.
+            hidden = query.new_full((segment.count, segment.end), float("-inf"))
+            self._masks[key] = hidden.triu_(segment.start + 1)
         return self._masks[key]
+
+    def places(self, device: torch.device) -> tuple[Tensor, Tensor]:
+        """Return each token's slot and row: int64 [N] both."""
+        if device not in self._places:
+            pairs = [(one.slot, row) for one in self.segments for row in range(one.start, one.end)]
+            slots, rows = torch.tensor(pairs).T.to(device, non_blocking=True)
+            self._places[device] = slots, rows
+        return self._places[device]
 
 
 def attend(
     module: torch.nn.Module,
     query: Tensor,
-    key: Tensor,
-    value: Tensor,
+    key: Sequence[Tensor],
+    value: Sequence[Tensor],
     attention_mask: Tensor | None,
     *,
     layout: Layout,
@@ -62,28 +73,45 @@ def attend(
     """
     Let each token attend to the rows of its own slot.
 
-    `query` is [1, heads, N, dim]; `key` and `value` are a whole layer's memory, [slots, kv heads,
-    rows, dim]; the answer is [1, N, heads, dim]. Any scalar type.
+    `query` is [1, heads, N, dim]; `key` and `value` are a layer's memory, for each slot
+    [1, kv heads, rows, dim]; the answer is [1, N, heads, dim]. Any scalar type.
     """
-    outputs: list[Tensor] = []
+    if len(layout.segments) == 1:
+        return _attend_one(query, key, value, layout, layout.segments[0], scaling), None
+    outputs = []
     for segment in layout.segments:
-        part = slice(segment.offset, segment.offset + segment.count)
-        # One token sees all rows. Of several, each is blind to those after it; torch's own causal
-        # mask says so only where they begin the sequence.
-        first = segment.start == 0 and segment.count > 1
-        masked = segment.start > 0 and segment.count > 1
-        # Plain matrix products are no faster here, and in bfloat16 on a CPU nine times slower.
-        seen = F.scaled_dot_product_attention(
-            query[:, :, part],
-            key[segment.slot, :, : segment.end][None],
-            value[segment.slot, :, : segment.end][None],
-            attn_mask=layout.mask(segment, query.device) if masked else None,
-            is_causal=first,
-            scale=scaling,
-            enable_gqa=True,
-        )
-        outputs.append(seen.transpose(1, 2))
-    return outputs[0] if len(outputs) == 1 else torch.cat(outputs, dim=1), None
+        part = query[:, :, segment.offset : segment.offset + segment.count]
+        outputs.append(_attend_one(part, key, value, layout, segment, scaling))
+    return torch.cat(outputs, dim=1), None
+
+
+def _attend_one(
+    query: Tensor,
+    key: Sequence[Tensor],
+    value: Sequence[Tensor],
+    layout: Layout,
+    segment: Segment,
+    scaling: float,
+) -> Tensor:
+    """Return [1, count, heads, dim] of [1, heads, count, dim]."""
+    count, end = segment.count, segment.end
+    keys, values = key[segment.slot][:, :, :end], value[segment.slot][:, :, :end]
+    if count == 1 and keys.shape[1] == 1:
+        # One head of keys for all queries: these are rows of one product instead of many products.
+        return F.scaled_dot_product_attention(query.transpose(1, 2), keys, values, scale=scaling)
+    # One token sees all rows. Of several, each is blind to those after it; torch's own causal
+    # mask says so only where they begin the sequence.
+    # Plain matrix products are no faster here, and in bfloat16 on a CPU nine times slower.
+    seen = F.scaled_dot_product_attention(
+        query,
+        keys,
+        values,
+        attn_mask=layout.mask(segment, query) if count > 1 and segment.start else None,
+        is_causal=count > 1 and not segment.start,
+        scale=scaling,
+        enable_gqa=True,
+    )
+    return seen.transpose(1, 2)
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

@@ -19,7 +19,7 @@ _ASKED_SHARE = 0.9  # where the user says how many slots there are; steps need s
 
 class SlotMemory:
     """
-    Keys and values of all slots: per layer two tensors [slots, kv heads, rows, dim].
+    Keys and values of all slots: per layer one tensor [slots, 2 * kv heads, rows, dim].
 
     It stands in for transformers' `Cache` (5.23): the models call `update` in each layer, and the
     mask code the rest. Memory is left as it comes, so that a CPU gives pages only to rows in use;
@@ -42,9 +42,16 @@ class SlotMemory:
         """`devices` has one entry for each layer; `rows` is the number of tokens in a slot."""
         self.slots = slots
         self.rows = rows
-        shape = (slots, kv_heads, rows, dim)
-        self._keys = [torch.empty(shape, dtype=dtype, device=device) for device in devices]
-        self._values = [torch.empty(shape, dtype=dtype, device=device) for device in devices]
+        shape = (slots, 2 * kv_heads, rows, dim)
+        self._blocks = [torch.empty(shape, dtype=dtype, device=device) for device in devices]
+        self._keys = [block[:, :kv_heads] for block in self._blocks]
+        self._values = [block[:, kv_heads:] for block in self._blocks]
+        # Views of each slot, made once instead of in each step.
+        self._slots = [block.unbind() for block in self._blocks]
+        self._seen = [
+            (torch.split(keys, 1), torch.split(values, 1))
+            for keys, values in zip(self._keys, self._values, strict=True)
+        ]
         self._layout = Layout([])
 
     @classmethod
@@ -88,19 +95,29 @@ class SlotMemory:
 
     def copy(self, source: int, target: int, rows: int) -> None:
         """Copy the first `rows` rows of one slot into another."""
-        for block in (*self._keys, *self._values):
+        for block in self._blocks:
             block[target, :, :rows] = block[source, :, :rows]
 
     def update(
         self, key: Tensor, value: Tensor, layer: int, *_: Any, **__: Any
-    ) -> tuple[Tensor, Tensor]:
-        """Write [1, kv heads, N, dim] of a step; return the layer's whole memory."""
-        keys, values = self._keys[layer], self._values[layer]
-        for segment in self._layout.segments:
-            part = slice(segment.offset, segment.offset + segment.count)
-            keys[segment.slot, :, segment.start : segment.end] = key[0, :, part]
-            values[segment.slot, :, segment.start : segment.end] = value[0, :, part]
-        return keys, values
+    ) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """Write keys and values [1, kv heads, N, dim] of a step; see `write`."""
+        return self.write(torch.cat((key[0], value[0])), layer)
+
+    def write(self, both: Tensor, layer: int) -> tuple[Sequence[Tensor], Sequence[Tensor]]:
+        """
+        Write a step's keys and, behind them, its values: [2 * kv heads, N, dim].
+
+        Returns the layer's memory, keys and values: for each slot [1, kv heads, rows, dim].
+        """
+        segments = self._layout.segments
+        if len(segments) == 1:
+            segment = segments[0]
+            self._slots[layer][segment.slot][:, segment.start : segment.end] = both
+        else:
+            slots, rows = self._layout.places(both.device)
+            self._blocks[layer][slots, :, rows] = both.transpose(0, 1)
+        return self._seen[layer]
 
     def get_seq_length(self, *_: Any) -> int:
         """Return 0: positions are passed to the model explicitly."""
