@@ -10,7 +10,16 @@ import pytest
 
 PACKAGE = Path(__file__).parent.parent / "opencoder_lsp"
 HEAVY = {"torch", "transformers", "accelerate", "safetensors", "gguf"}
-TORCH_MODULES = {"runner", "sampling", "weights", "packing", "convert", "attention", "cache"}
+TORCH_MODULES = {
+    "runner",
+    "sampling",
+    "weights",
+    "fusing",
+    "packing",
+    "convert",
+    "attention",
+    "cache",
+}
 BASE = {"settings", "settings_descriptions", "errors", "paths"}
 MAY_IMPORT = {
     "settings": {"settings_descriptions", "settings_sources", "errors", "paths"},

@@ -15,7 +15,7 @@ import torch
 import transformers
 from transformers.utils import logging as transformers_logging
 
-from opencoder_lsp.engine import attention, machine, packing
+from opencoder_lsp.engine import attention, fusing, machine, packing
 from opencoder_lsp.engine.threads import Threads
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.models import checkpoint
@@ -83,8 +83,8 @@ def set_threads(settings: EngineSettings, device: str) -> Threads | None:
 
 def load(folder: Path, config: dict[str, Any], settings: EngineSettings, report: Report) -> Any:
     """
-    Return transformers' model of a checked `folder`, in inference mode, on its devices, a CPU's
-    bfloat16 weights packed.
+    Return transformers' model of a checked `folder`, in inference mode, on its devices, Llama's
+    layers fused and a CPU's bfloat16 weights packed.
 
     `report` hears of each tensor. Raises ModelError.
     """
@@ -117,6 +117,7 @@ def load(folder: Path, config: dict[str, Any], settings: EngineSettings, report:
     if any(parameter.device.type in ("meta", "disk") for parameter in model.parameters()):
         raise ModelError(f"{folder.name} does not fit into memory; choose a smaller model")
     model.eval().requires_grad_(False)
+    fusing.fuse(model)
     packing.pack(model)
     return model
 

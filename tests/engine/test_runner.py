@@ -9,7 +9,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opencoder_lsp.engine import attention
+from opencoder_lsp.engine import attention, fusing
 from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.engine.generation import Generation
 from opencoder_lsp.engine.healing import PrefixIndex
@@ -27,10 +27,12 @@ NEW = 10
 ARCHITECTURES: tuple[Architecture, ...] = ("gpt_bigcode", "llama")
 
 
-def make_runner(model: Any) -> TorchRunner:
-    """Make a runner around a model in memory."""
+def make_runner(model: Any, *, fused: bool = True) -> TorchRunner:
+    """Make a runner around a model in memory, as `loading.load` does around one on disk."""
     attention.register()
     model.set_attn_implementation(attention.NAME)
+    if fused:
+        fusing.fuse(model)
     prefixes = PrefixIndex(LETTERS, VOCABULARY)
     memory = SlotMemory.for_model(model, CONTEXT)
     return TorchRunner(model, memory, Sampler(prefixes, torch.device("cpu")), VOCABULARY)
@@ -39,8 +41,9 @@ def make_runner(model: Any) -> TorchRunner:
 class Peer:
     """A tiny model under our runner, and what `generate` says to a prompt."""
 
-    def __init__(self, architecture: Architecture, **changes: Any) -> None:
-        self.runner = make_runner(make_model(architecture, vocab_size=VOCABULARY, **changes))
+    def __init__(self, architecture: Architecture, *, fused: bool = True, **changes: Any) -> None:
+        model = make_model(architecture, vocab_size=VOCABULARY, **changes)
+        self.runner = make_runner(model, fused=fused)
         self._plain = make_model(architecture, vocab_size=VOCABULARY, **changes)
         self._known: dict[tuple[int, ...], list[int]] = {}
 
@@ -101,6 +104,13 @@ def test_greedy_tokens_are_those_of_generate(architecture: Architecture) -> None
         request = ask(prompt)
         run(generation(one.runner), request)
         assert output(request) == one.expected(prompt)
+
+
+def test_layers_that_are_not_fused_give_the_same_tokens() -> None:
+    one = Peer("llama", fused=False)
+    requests = [ask(prompt) for prompt in PROMPTS]
+    run(generation(one.runner), *requests)
+    assert [output(request) for request in requests] == [one.expected(p) for p in PROMPTS]
 
 
 @pytest.mark.parametrize("multi_query", [True, False])
