@@ -115,10 +115,9 @@ class Generation:
         return True
 
     def _draft(self, work: Work) -> None:
-        """Guess what follows, where plain greedy decoding is to give one more token."""
+        """Guess what follows, where plain greedy decoding is to give a token."""
         request = work.request
-        decoding = work.sample and work.count == 1 and request.output_tokens > 0
-        if not decoding or not request.params.plain_greedy or request.forced_left:
+        if not work.sample or not request.params.plain_greedy or request.forced_left:
             return
         if request.lookup is None:
             request.lookup = Lookup(request.ids)

@@ -62,6 +62,27 @@ def test_a_repeated_text_takes_a_few_steps() -> None:
     assert bench.totals["drafted_tokens"] >= bench.totals["accepted_tokens"]
 
 
+def test_the_step_that_ends_the_prompt_drafts_already() -> None:
+    runner = FakeRunner(answer=Reciter(LOOP))
+    bench = Bench(runner)
+    one = bench.add(LOOP * 2, Params(max_tokens=5))
+    bench.run()
+    assert bench.text(one) == LOOP[:5]
+    # 20 tokens in chunks of 8: nothing is drafted before the last of them is known.
+    assert [[count for _, _, count in step] for step in runner.steps] == [[8], [8], [4]]
+    assert runner.drafts == [(), (), tuple(LOOP[:4].encode())]
+    assert bench.totals["accepted_tokens"] == 4
+
+
+def test_where_one_token_is_wanted_none_is_drafted() -> None:
+    runner = FakeRunner(answer=Reciter(LOOP))
+    bench = Bench(runner)
+    bench.add(LOOP * 2, Params(max_tokens=1))
+    bench.add(LOOP * 2, Params(max_tokens=0))
+    bench.run()
+    assert not any(runner.drafts)
+
+
 def test_wrong_guesses_cost_a_draft_and_change_nothing() -> None:
     bench = recite("dxeyfz(")
     [request] = bench.events
