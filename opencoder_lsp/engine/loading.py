@@ -2,6 +2,7 @@
 
 import logging
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 from opencoder_lsp.engine.core import Loaded, Report
@@ -19,6 +20,7 @@ _WEIGHTS_SHARE = 0.9  # of the progress
 _AUTO_SECONDS = 0.5
 _TRIES = 2  # the best counts: another program may have had the cores for a moment
 _AUTO_LEAST, _AUTO_MOST = 256, 4096  # tokens
+_DRAFTS = (2, 4, 8, 16)  # tokens; what lookup mostly drafts
 _CHUNK_LEAST, _CHUNK_MOST = 128, 1024  # tokens; shorter ones cost much of the prefill's speed
 
 
@@ -43,7 +45,8 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
     memory = SlotMemory.for_model(model, context, settings.engine.slots)
     sampler = Sampler(prefixes, model.get_output_embeddings().weight.device)
     runner = TorchRunner(model, memory, sampler, vocab_size, threads)
-    rate = measure(runner, tokenizer, context)
+    drafts = _DRAFTS if settings.engine.lookup else ()
+    rate = measure(runner, tokenizer, context, drafts)
     auto = max(_AUTO_LEAST, min(_AUTO_MOST, int(rate * _AUTO_SECONDS), context - 1))
     report(1.0)
     return Loaded(
@@ -83,8 +86,14 @@ def _seconds(runner: Runner, request: Request, tokens: int) -> float:
     return max(time.monotonic() - began, 1e-6)
 
 
-def measure(runner: Runner, vocabulary: Vocabulary, context: int) -> float:
-    """Warm the runner up and return how many prompt tokens it prefills in a second."""
+def measure(
+    runner: Runner, vocabulary: Vocabulary, context: int, drafts: Sequence[int] = ()
+) -> float:
+    """
+    Warm the runner up and return how many prompt tokens it prefills in a second.
+
+    Steps that verify a draft are warmed for each of the lengths `drafts`.
+    """
     rate = 0.0
     for tokens in (64, 512, 2048):
         tokens = min(tokens, context - 1)
@@ -100,6 +109,9 @@ def measure(runner: Runner, vocabulary: Vocabulary, context: int) -> float:
         rate = tokens / min(_seconds(runner, request, tokens) for _ in range(_TRIES))
         if tokens >= 512 and rate < _AUTO_MOST:
             break  # slow enough that the next size would only take time
-    runner.step([Work(request, tokens - 1, 1, sample=True)])
+    for drafted in (0, *drafts):
+        if drafted < tokens:
+            draft = (0,) * drafted
+            runner.step([Work(request, tokens - 1 - drafted, 1, sample=True, draft=draft)])
     log.info("warmed up: %.0f prompt tokens a second", rate)
     return rate

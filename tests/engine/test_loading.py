@@ -3,7 +3,7 @@
 import json
 import shutil
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,7 @@ from tests.fakes.checkpoints import (
     make_scripted,
     write_manifest,
 )
+from tests.fakes.runner import LETTERS, FakeRunner
 
 PROMPT = [40, 41, 42]
 RETURN = 267  # any id that is no stop id
@@ -252,3 +253,29 @@ def test_the_number_of_threads_is_the_settings(whole: Path) -> None:
 )
 def test_a_chunk_is_what_is_prefilled_in_about_an_eighth_of_a_second(auto: int, chunk: int) -> None:
     assert loading._chunk(auto) == chunk
+
+
+@pytest.mark.parametrize(("context", "warmed"), [(1000, [2, 4, 8, 16]), (10, [2, 4, 8])])
+def test_steps_that_verify_a_draft_are_warmed_as_far_as_they_fit(
+    context: int, warmed: list[int]
+) -> None:
+    runner = FakeRunner()
+    assert loading.measure(runner, LETTERS, context, (2, 4, 8, 16)) > 0
+    assert [len(draft) for draft in runner.drafts if draft] == warmed
+    for [(_, start, count)], draft in zip(runner.steps, runner.drafts, strict=True):
+        assert start + count + len(draft) < context
+
+
+def test_no_drafts_are_warmed_where_the_setting_is_off(
+    whole: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drafts: list[Sequence[int]] = []
+
+    def measure(*arguments: Any) -> float:
+        drafts.append(arguments[3])
+        return 1000.0
+
+    monkeypatch.setattr(loading, "measure", measure)
+    load(whole)
+    load(whole, "engine.lookup=false")
+    assert drafts == [(2, 4, 8, 16), ()]
