@@ -57,3 +57,5 @@ if __name__ == "__main__":
         main(sys.argv[1:])
     except OpencoderError as error:
         sys.exit(str(error))
+    except KeyboardInterrupt:
+        sys.exit(130)
