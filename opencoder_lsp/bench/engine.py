@@ -88,9 +88,8 @@ class Measurement:
     def _engine(self, name: str, *, lookup: bool) -> FreshEngine:
         stage = f"loading the engine ({'with' if lookup else 'without'} lookup)"
 
-        def tell(health: Health | None) -> None:
-            if health is not None:
-                self._progress(stage, int(100 * health.progress), 100)
+        def tell(health: Health) -> None:
+            self._progress(stage, int(100 * health.progress), 100)
 
         return FreshEngine(name, self._settings, self._model, {"engine.lookup": lookup}, tell)
 

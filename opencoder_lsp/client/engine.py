@@ -37,7 +37,7 @@ __all__ = [
 ]
 
 # The engine speaks every 15 s on `/events`, be it only a comment.
-LEASE_STALL = 35.0
+LEASE_STALL = 45.0
 
 
 class EngineClient:

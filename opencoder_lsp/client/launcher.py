@@ -15,7 +15,7 @@ from opencoder_lsp.client.child import engine_command, log_path
 from opencoder_lsp.client.crashes import CRASHES, Crashes
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import without_password
-from opencoder_lsp.client.lease import Lease, Tell
+from opencoder_lsp.client.lease import Lease
 from opencoder_lsp.client.process import (
     EngineProcess,
     running_engine,
@@ -50,10 +50,10 @@ class Launcher:
     """
     Finds or starts the engine, and keeps it. Belongs to one event loop.
 
-    `command` makes the command line of a new engine; `backoff` is the wait in seconds after its
-    first crash. `on_change` is called with each health of the engine, and with None when it has
-    gone; `warn` is told each time that this machine's engine turns out to run with other settings
-    than ours.
+    `warn` is told each time that this machine's engine turns out to run with other settings than
+    ours. `command` makes the command line of a new engine; `backoff` is the wait in seconds after
+    its first crash. `on_change` is called with each health of the engine, and with None when it
+    has gone.
     """
 
     def __init__(
@@ -77,7 +77,7 @@ class Launcher:
         self._attaching: asyncio.Task[EngineClient] | None = None
         self._listeners: list[OnHealth] = []
         self.health: Health | None = None  # what the engine said last
-        self.on_change: Tell = lambda health: None
+        self.on_change: Callable[[Health | None], None] = lambda health: None
 
     def model(self) -> Model:
         """Return the model that runs or is to run; raises ModelError, naming the cure."""
@@ -138,15 +138,15 @@ class Launcher:
 
     async def _is_well(self) -> bool:
         assert self._client is not None
-        if self._lease is not None and (self._lease.over or self._lease.left_orderly):
-            return False  # or it is about to: it takes no requests any more
+        if self._lease is not None and not self._lease.is_ready:
+            return False
         if self._client.suspect:  # the lease may not have noticed yet
             try:
                 async with asyncio.timeout(self._patience.word):
                     await self._client.health()
             except (EngineError, TimeoutError):
                 return False
-        return self._lease is None or not self._lease.over
+        return self._lease is None or self._lease.is_ready
 
     async def _let_go(self) -> None:
         client, lease = self._client, self._lease
@@ -156,12 +156,15 @@ class Launcher:
         if client is not None:
             await client.close()
 
-    def _tell(self, health: Health | None) -> None:
+    def _tell(self, health: Health) -> None:
         self.health = health
         self.on_change(health)
-        if health is not None:
-            for listener in list(self._listeners):
-                listener(health)
+        for listener in list(self._listeners):
+            listener(health)
+
+    def _gone(self) -> None:
+        self.health = None
+        self.on_change(None)
 
     # Attaching.
 
@@ -198,7 +201,7 @@ class Launcher:
 
     async def _open_lease(self, client: EngineClient) -> Lease | None:
         try:
-            return await Lease.open(client, self._tell, self._patience.word)
+            return await Lease.open(client, self._tell, self._patience.word, self._gone)
         except EngineUnavailableError:
             raise
         except EngineError:  # no such route: perhaps a server of another maker
@@ -220,7 +223,11 @@ class Launcher:
             )
         await asyncio.sleep(self._crashes.wait())
         starter = Starter(
-            socket, lambda: self._new_command(model, socket), self._tell, self._patience
+            socket,
+            lambda: self._new_command(model, socket),
+            self._tell,
+            self._patience,
+            self._gone,
         )
         try:
             while True:
@@ -247,6 +254,8 @@ class Launcher:
             if lease.left_orderly:
                 raise _LeftOrderlyError(f"{what} has just been stopped")
             where = f"; its log is {log_file}" if log_file else ""
+            if lease.stalled:
+                raise EngineUnavailableError(f"{what} stands still while it loads the model{where}")
             if lease.over:
                 raise CrashedError(f"{what} ended while it loaded the model{where}")
             if health.state == "error":

@@ -8,35 +8,42 @@ from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import StalledError
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
 
-Tell = Callable[[Health | None], None]
+Tell = Callable[[Health], None]
 
 
 class Lease:
     """
     Follows an engine's health in the background until `close` or until the engine goes.
 
-    `tell` is called with each health, and with None when an engine has gone that had said one.
-    When it stands still, every request on `client` is ended. Make one with `Lease.open`.
+    `tell` is called with each health, and `gone` when an engine has gone that had said one. When it
+    stands still, every request on `client` is ended. Make one with `Lease.open`.
     """
 
-    def __init__(self, client: EngineClient, tell: Tell) -> None:
+    def __init__(self, client: EngineClient, tell: Tell, gone: Callable[[], None]) -> None:
         self.client = client
         self.health: Health | None = None
         self.over = False
         self.ended_at = 0.0  # time.monotonic() of the end
         self.error: EngineError | None = None
         self._tell = tell
+        self._gone = gone
         self._change = asyncio.Event()
         self._task = asyncio.create_task(self._follow())
 
     @classmethod
-    async def open(cls, client: EngineClient, tell: Tell, patience: float) -> "Lease":
+    async def open(
+        cls,
+        client: EngineClient,
+        tell: Tell,
+        patience: float,
+        gone: Callable[[], None] = lambda: None,
+    ) -> "Lease":
         """
         Open a lease and wait for the first word of the engine, at most `patience` seconds.
 
         Raises EngineUnavailableError where nothing answers, and what `EngineClient.events` raises.
         """
-        lease = cls(client, tell)
+        lease = cls(client, tell, gone)
         try:
             async with asyncio.timeout(patience):
                 while lease.health is None and not lease.over:
@@ -63,6 +70,11 @@ class Lease:
             await self._change.wait()
         assert self.health is not None
         return self.health
+
+    @property
+    def is_ready(self) -> bool:
+        """Whether the engine is there and takes requests, as far as it has said."""
+        return not self.over and self.health is not None and self.health.state == "ready"
 
     @property
     def left_orderly(self) -> bool:
@@ -95,7 +107,7 @@ class Lease:
             self.ended_at = time.monotonic()
             self._note()
         if self.health is not None:
-            self._tell(None)
+            self._gone()
 
     def _note(self) -> None:
         self._change.set()

@@ -37,7 +37,7 @@ class Starter:
     Attaches to the engine at `socket`, and starts it where none answers.
 
     `command` makes the command line for that, in a thread; it raises EngineUnavailableError where
-    none can be started. `tell` gets what `Lease` tells of the engine that is attached to.
+    none can be started. `tell` and `gone` hear what `Lease` says of the engine.
     """
 
     def __init__(
@@ -46,10 +46,12 @@ class Starter:
         command: Callable[[], list[str]],
         tell: Tell,
         patience: Patience,
+        gone: Callable[[], None] = lambda: None,
     ) -> None:
         self._socket = socket
         self._command = command
         self._tell = tell
+        self._gone = gone
         self._patience = patience
 
     async def attach(self, silent: int = 0) -> Lease:
@@ -76,7 +78,7 @@ class Starter:
         check_owner(self._socket)
         client = EngineClient(f"unix:{self._socket}")
         try:
-            return await Lease.open(client, self._tell, self._patience.word)
+            return await Lease.open(client, self._tell, self._patience.word, self._gone)
         except EngineUnavailableError:
             await client.close()
         except EngineError as error:

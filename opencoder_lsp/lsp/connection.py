@@ -28,7 +28,6 @@ _PATIENCE = 0.3  # seconds that a completion waits for a connection which should
 _RETRY = 1.0  # seconds after a failure in which completions do not try again
 _PROMPT_TOKENS = 1024  # for an engine that does not say what it prefills in half a second
 
-
 GONE = "the engine has stopped; the next request finds or starts one"
 
 

@@ -219,6 +219,18 @@ async def test_an_engine_that_hangs_in_use_is_given_one_chance_and_replaced(
     assert not psutil.pid_exists(hung)
 
 
+async def test_an_engine_that_stands_still_while_it_loads_is_no_crash(
+    engines: Engines, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("opencoder_lsp.client.engine.LEASE_STALL", 0.3)
+    engines.wrong = ["--load", "1", "--stand-still"]
+    launcher = engines.launcher()
+    for _ in range(4):
+        with pytest.raises(EngineUnavailableError, match="stands still while it loads the model"):
+            await launcher.client()
+    assert len(engines.started()) == 1
+
+
 async def test_an_engine_that_was_only_slow_is_kept_and_is_no_crash(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

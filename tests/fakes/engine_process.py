@@ -34,6 +34,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--say", default="", help="write this to the log")
     parser.add_argument("--exit", type=int, help="end at once with this code")
     parser.add_argument("--die-loading", action="store_true", help="end as soon as one watches")
+    parser.add_argument("--stand-still", action="store_true", help="never end to load")
     parser.add_argument("--mute", action="store_true", help="accept connections, answer nothing")
     parser.add_argument("--pause-after", type=int, help="let streams stand still after so many")
     return parser.parse_args()
@@ -59,6 +60,8 @@ async def load(fake: FakeEngine, args: argparse.Namespace) -> None:
         fake.set_health(progress=step / (args.load + 1))
     if args.load:
         await fake.until(lambda: fake.told > args.load)
+    if args.stand_still:
+        return
     if args.die_loading:
         await fake.leased()
         os._exit(9)

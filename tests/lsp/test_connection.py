@@ -73,7 +73,7 @@ async def test_settings_of_an_engine_that_others_have_started_are_warned_of(tmp_
 
 async def test_it_is_said_at_once_that_an_engine_has_gone_or_failed(tmp_path: Path) -> None:
     model = make_tokenizer_folder(tmp_path / "model", name="tiny")
-    told, change, told_warnings = list[Status](), asyncio.Event(), list[str]()
+    told, change = list[Status](), asyncio.Event()
 
     def tell(status: Status) -> None:
         told.append(status)
@@ -81,7 +81,7 @@ async def test_it_is_said_at_once_that_an_engine_has_gone_or_failed(tmp_path: Pa
 
     async with FakeEngine(tmp_path / "s") as fake:
         settings = Settings.load(cli=[f"model.name={model}", f"engine.url={fake.url}"])
-        connection = Connection(settings, tell, told_warnings.append)
+        connection = Connection(settings, tell, unexpected)
         await connection.engine()
         change.clear()
         fake.set_health(state="error", cause="a step took too long")
