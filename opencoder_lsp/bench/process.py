@@ -13,11 +13,12 @@ import psutil
 from prometheus_client.parser import text_string_to_metric_families
 
 from opencoder_lsp.bench.target import PATIENT, Server
-from opencoder_lsp.client.child import engine_command, log_path
+from opencoder_lsp.client.child import engine_command
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import Http
 from opencoder_lsp.client.launcher import running_engine, stop_engine
 from opencoder_lsp.client.lease import Lease, Tell
+from opencoder_lsp.client.log_file import log_path
 from opencoder_lsp.client.starter import Patience, Starter
 from opencoder_lsp.errors import EngineError
 from opencoder_lsp.models.registry import Model

@@ -3,7 +3,6 @@
 import asyncio
 import contextlib
 import importlib.util
-import logging
 import os
 import subprocess
 import sys
@@ -11,16 +10,11 @@ import threading
 from collections.abc import Iterator
 from pathlib import Path
 
-from opencoder_lsp import paths
+from opencoder_lsp.client import log_file
 from opencoder_lsp.errors import EngineUnavailableError
 from opencoder_lsp.models.conversion import INSTALL_ENGINE
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.settings import Settings
-
-log = logging.getLogger(__name__)
-
-LOG_LIMIT = 1 << 20  # bytes after which a log is put aside when the next engine starts
-LINE_LIMIT = 300  # characters of the log's last line in an error message
 
 
 def engine_command(settings: Settings, model: Model, socket: Path) -> list[str]:
@@ -49,11 +43,6 @@ def engine_settings(settings: Settings) -> Iterator[str]:
         yield f"engine.{name}={value}"
 
 
-def log_path(socket: Path) -> Path:
-    """Return the log file of the engine of this socket."""
-    return paths.logs() / f"{socket.stem}.log"
-
-
 class Child:
     """
     A started engine: a session of its own, no standard input, output to a log file.
@@ -61,11 +50,11 @@ class Child:
     `exited` is done with the exit code (negative: the signal) when the process has ended.
     """
 
-    def __init__(self, command: list[str], log_file: Path) -> None:
-        self.log_file = log_file
+    def __init__(self, command: list[str], path: Path) -> None:
+        self.log_file = path
         self._loop = asyncio.get_running_loop()
         self.exited: asyncio.Future[int] = self._loop.create_future()
-        with _open_log(log_file) as output:
+        with log_file.opened(path) as output:
             self._log_start = os.fstat(output).st_size
             try:
                 self._process = subprocess.Popen(
@@ -94,15 +83,7 @@ class Child:
 
     def last_words(self) -> str:
         """Return the last line that this process wrote to its log, shortened; "" if none."""
-        try:
-            with self.log_file.open("rb") as file:
-                size = file.seek(0, os.SEEK_END)
-                file.seek(max(self._log_start, size - 4096))
-                lines = file.read().decode("utf-8", "replace").split("\n")
-        except OSError:
-            return ""
-        said = [line.strip() for line in lines if line.strip()]
-        return said[-1][:LINE_LIMIT] if said else ""
+        return log_file.last_line(self.log_file, self._log_start)
 
     def _wait(self) -> None:
         code = self._process.wait()
@@ -112,20 +93,3 @@ class Child:
     def _set_exited(self, code: int) -> None:
         if not self.exited.done():
             self.exited.set_result(code)
-
-
-@contextlib.contextmanager
-def _open_log(path: Path) -> Iterator[int]:
-    """Open the log for appending, mode 0600; where the disk does not let us, do without."""
-    try:
-        paths.private(path.parent)
-        if path.exists() and path.stat().st_size > LOG_LIMIT:
-            path.replace(path.with_name(path.name + ".1"))
-        file = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND | os.O_CLOEXEC, 0o600)
-    except OSError as error:
-        log.warning("the engine runs without a log: cannot write %s (%s)", path, error.strerror)
-        file = os.open(os.devnull, os.O_WRONLY | os.O_CLOEXEC)
-    try:
-        yield file
-    finally:
-        os.close(file)

@@ -11,11 +11,12 @@ import logging
 from collections.abc import Callable
 from pathlib import Path
 
-from opencoder_lsp.client.child import engine_command, log_path
+from opencoder_lsp.client.child import engine_command
 from opencoder_lsp.client.crashes import CRASHES, Crashes
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import without_password
 from opencoder_lsp.client.lease import Lease
+from opencoder_lsp.client.log_file import log_path
 from opencoder_lsp.client.process import (
     EngineProcess,
     running_engine,

@@ -7,9 +7,10 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from opencoder_lsp.client.child import Child, log_path
+from opencoder_lsp.client.child import Child
 from opencoder_lsp.client.engine import EngineClient
 from opencoder_lsp.client.lease import Lease, Tell
+from opencoder_lsp.client.log_file import log_path, trim
 from opencoder_lsp.client.process import StartLock, check_owner, running_engine, stop_engine
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
 
@@ -62,6 +63,7 @@ class Starter:
         only one more chance. Raises CrashedError where the engine that we started ended instead of
         answering, and what `command` raises.
         """
+        await asyncio.to_thread(trim, log_path(self._socket))
         lock, pause = StartLock(self._socket), SHORTEST
         while True:
             if lease := await self._find():

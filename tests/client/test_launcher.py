@@ -9,9 +9,10 @@ from pathlib import Path
 import psutil
 import pytest
 
-from opencoder_lsp.client.child import engine_command, engine_settings, log_path
+from opencoder_lsp.client.child import engine_command, engine_settings
 from opencoder_lsp.client.engine import CompletionRequest, EngineClient, Health
 from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path, stop_engine
+from opencoder_lsp.client.log_file import log_path
 from opencoder_lsp.errors import EngineError, EngineUnavailableError, ModelError
 from opencoder_lsp.paths import lock_path
 from opencoder_lsp.settings import Settings
