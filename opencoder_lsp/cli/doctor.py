@@ -1,34 +1,25 @@
 """`opencoder-lsp doctor`: each thing that must be well, and what to do where it is not."""
 
-import asyncio
 import importlib.util
 import os
 import platform
 import shutil
+import tempfile
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from importlib.metadata import version
-from typing import Literal
 
 import psutil
 from rich.text import Text
 
 from opencoder_lsp import paths
+from opencoder_lsp.cli.engine_findings import Finding, engine_findings
 from opencoder_lsp.cli.terminal import console, print_json
-from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.conversations.store import Store
+from opencoder_lsp.errors import OpencoderError, SettingsError
 from opencoder_lsp.models import gpus, registry, store
 from opencoder_lsp.models.conversion import INSTALL_ENGINE
 from opencoder_lsp.settings import Settings, from_process
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One line of the report; `cure` is what to do where the state is not ok."""
-
-    what: str
-    state: Literal["ok", "note", "bad"]
-    detail: str
-    cure: str = ""
 
 
 def _python() -> Finding:
@@ -74,8 +65,10 @@ def _disk() -> Finding:
     return Finding("disk", "ok", f"{free / 1e9:.1f} GB free in {paths.data()}")
 
 
-def _settings_file() -> Finding:
+def _settings_file(problem: SettingsError | None) -> Finding:
     file = paths.config_file()
+    if problem is not None:
+        return Finding("settings", "bad", str(problem), "until then the defaults are looked at")
     return Finding("settings", "ok", f"{file}{'' if file.exists() else ' (not there: defaults)'}")
 
 
@@ -106,42 +99,57 @@ def _runtime() -> Finding:
     return Finding("socket folder", "ok", f"{folder} (mode 0700)")
 
 
-def _engine(settings: Settings) -> Finding:
-    from opencoder_lsp.cli.engine import engine_health
-
+def _logs() -> Finding:
+    folder = paths.logs()
     try:
-        health = asyncio.run(engine_health(settings))
+        with tempfile.TemporaryFile(dir=paths.private(folder)):
+            return Finding("logs", "ok", f"{folder}")
+    except (OpencoderError, OSError) as error:
+        return Finding("logs", "bad", f"cannot write to {folder}: {error}", "see its owner")
+
+
+def _conversations() -> Finding:
+    store = Store()
+    if not store.path.exists():
+        return Finding("conversations", "ok", f"none yet in {store.path}")
+    try:
+        return Finding("conversations", "ok", f"{len(store.summaries())} in {store.path}")
     except OpencoderError as error:
-        if settings.engine.url:
-            return Finding("engine", "bad", str(error))
-        return Finding("engine", "note", "not running", "the first editor starts it")
-    detail = f"{health.model} is {health.state}"
-    if health.state == "error":
-        return Finding("engine", "bad", f"{detail}: {health.cause}")
-    return Finding("engine", "ok", f"{detail} (process {health.pid}, {health.device})")
+        return Finding("conversations", "bad", str(error))
 
 
-def findings(settings: Settings) -> Iterator[Finding]:
-    """Look at everything, one thing after the other."""
+def findings(settings: Settings, problem: SettingsError | None = None) -> Iterator[Finding]:
+    """Look at everything, one thing after the other; `problem` is what keeps settings from use."""
     checks: list[Callable[[], Finding]] = [
         _python,
         lambda: _torch(settings),
         _gpu,
         _memory,
         _disk,
-        _settings_file,
+        lambda: _settings_file(problem),
         _runtime,
+        _logs,
+        _conversations,
     ]
     for check in checks:
         yield check()
     yield from _models()
     yield _choice(settings)
-    yield _engine(settings)
+    yield from engine_findings(settings)
+
+
+def _settings(pairs: Sequence[str]) -> tuple[Settings, SettingsError | None]:
+    """Return the settings and what is wrong with the user's own; SettingsError for bad `pairs`."""
+    try:
+        from_process()
+    except SettingsError as error:
+        return Settings(), error
+    return from_process(pairs), None
 
 
 def run_doctor(pairs: Sequence[str], *, as_json: bool) -> int:
     """Print every finding; 1 where one of them is bad."""
-    report = list(findings(from_process(pairs)))
+    report = list(findings(*_settings(pairs)))
     if as_json:
         print_json([asdict(finding) for finding in report])
     else:

@@ -10,7 +10,6 @@ from rich.text import Text
 
 from opencoder_lsp.cli.engine_report import Report, collect
 from opencoder_lsp.cli.terminal import console, print_json
-from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import without_password
 from opencoder_lsp.client.launcher import (
     EngineProcess,
@@ -33,15 +32,6 @@ def _url(settings: Settings) -> str:
 
 def _say(text: str) -> None:
     console.print(text, soft_wrap=True)
-
-
-async def engine_health(settings: Settings) -> Health:
-    """Ask the engine that these settings lead to; EngineError where none answers."""
-    client = EngineClient(_url(settings))
-    try:
-        return await client.health()
-    finally:
-        await client.close()
 
 
 @dataclass(frozen=True)

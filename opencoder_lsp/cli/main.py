@@ -200,6 +200,19 @@ def engine_stop(
     raise typer.Exit(stop(_settings(pairs), everything))
 
 
+@engine_app.command("logs")
+def engine_logs(
+    pairs: SetOption = None,
+    lines: Annotated[
+        int, typer.Option("--lines", "-n", min=1, help="How many lines, the last ones.")
+    ] = 100,
+) -> None:
+    """Print what the engine has logged; none of your text is in it."""
+    from opencoder_lsp.cli.logs import show_log
+
+    raise typer.Exit(show_log(_settings(pairs), lines))
+
+
 @bench_app.command("engine")
 def bench_engine(
     model: Annotated[
