@@ -3,12 +3,15 @@
 from typing import Annotated, Any, TypeVar
 
 from lsprotocol import types
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 from pydantic.alias_generators import to_camel
 
 from opencoder_lsp.errors import PromptError
+from opencoder_lsp.lsp.documents import clean
 
 Token = int | str
+# Lone surrogates, which JSON can carry and no encoding can, are replaced.
+_Text = Annotated[str, AfterValidator(clean)]
 _Uinteger = Annotated[int, Field(ge=0, lt=2**31)]
 
 
@@ -34,7 +37,7 @@ class Range(_Object):
 class Attachment(_Object):
     """A part of an open document."""
 
-    uri: str
+    uri: _Text
     range: Range
 
     def lsp_range(self) -> types.Range:
@@ -55,8 +58,8 @@ class ExplainArguments(Attachment):
 class ChatArguments(_Object):
     """Without a `conversationId` a new conversation begins."""
 
-    message: str
-    conversation_id: str | None = None
+    message: _Text
+    conversation_id: _Text | None = None
     attachments: list[Attachment] = []
     token: Token | None = None
 
@@ -64,7 +67,7 @@ class ChatArguments(_Object):
 class ConversationArguments(_Object):
     """A conversation."""
 
-    conversation_id: str
+    conversation_id: _Text
 
 
 class AcceptedArguments(_Object):

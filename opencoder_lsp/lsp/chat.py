@@ -14,7 +14,7 @@ from opencoder_lsp.conversations.store import Turn
 from opencoder_lsp.errors import OpencoderError, PromptError
 from opencoder_lsp.lsp.answers import show_answer
 from opencoder_lsp.lsp.arguments import Attachment, ChatArguments, ExplainArguments, Token
-from opencoder_lsp.lsp.documents import OUT_OF_STEP, clean
+from opencoder_lsp.lsp.documents import OUT_OF_STEP
 from opencoder_lsp.lsp.progress import work_done
 from opencoder_lsp.lsp.selection import selected
 from opencoder_lsp.prompt.context import may_send
@@ -67,10 +67,11 @@ async def explain_command(
 
 async def chat_command(ls: "Server", arguments: ChatArguments) -> dict[str, Any]:
     """Say something in a new or an old conversation."""
-    message = clean(arguments.message)
-    if not message.strip():
+    if not arguments.message.strip():
         raise PromptError("the message is empty")
-    content = "\n\n".join([message, *(_attached(ls, item) for item in arguments.attachments)])
+    content = "\n\n".join(
+        [arguments.message, *(_attached(ls, item) for item in arguments.attachments)]
+    )
     old = arguments.conversation_id
     said = await asyncio.to_thread(ls.conversations.turns, old) if old else []
     turns = [*said, Turn("user", content)]

@@ -273,6 +273,8 @@ async def test_restarting_connects_to_an_engine_elsewhere_anew(
         ("opencoder.chat", {"message": "hi", "conversationId": "nope"}, "no such conversation"),
         ("opencoder.chat", {"message": "word " * 5000}, "at most"),
         ("opencoder.chat", "hello", "one object"),
+        ("opencoder.chat", {"message": "x", "conversationId": "\ud800"}, "no such conversation"),
+        ("opencoder.conversation.delete", {"conversationId": "\ud83d"}, "no such conversation"),
         ("opencoder.nope", {}, "no such command"),
     ],
 )
