@@ -16,28 +16,43 @@ INITIALIZE: dict[str, Any] = {
 
 
 class RawServer:
-    """The server for the length of an `async with` block; it is killed at the end of it."""
+    """
+    The server for the length of an `async with` block; it is killed at the end of it.
 
-    def __init__(self, command: Sequence[str], env: dict[str, str]) -> None:
+    What it says on standard error is kept for `errors`, unless that is a file descriptor of yours.
+    """
+
+    def __init__(
+        self,
+        command: Sequence[str],
+        env: dict[str, str],
+        *,
+        stderr: int = asyncio.subprocess.PIPE,
+    ) -> None:
         self._command = command
         self._env = env
+        self._stderr = stderr
+        self._errors: asyncio.Task[bytes] | None = None
         self._frames = Frames()
         self._items: list[Any] = []
 
     async def __aenter__(self) -> Self:
         pipe = asyncio.subprocess.PIPE
         self.process = await asyncio.create_subprocess_exec(
-            *self._command, stdin=pipe, stdout=pipe, stderr=pipe, env=self._env
+            *self._command, stdin=pipe, stdout=pipe, stderr=self._stderr, env=self._env
         )
-        assert self.process.stderr is not None
-        self._errors = asyncio.create_task(self.process.stderr.read())
+        if self.process.stderr is not None:
+            self._errors = asyncio.create_task(self.process.stderr.read())
         return self
 
     async def __aexit__(self, *exc: object) -> None:
+        assert self.process.stdout is not None
         if self.process.returncode is None:
             self.process.kill()
+        await self.process.stdout.read()  # asyncio counts a process as ended when its pipes are
         await self.process.wait()
-        await self._errors
+        if self._errors is not None:
+            await self._errors
         assert self.process.stdin is not None
         self.process.stdin.close()
 
@@ -93,5 +108,6 @@ class RawServer:
 
     async def errors(self) -> str:
         """Return what was written to standard error, once the server has ended."""
+        assert self._errors is not None
         async with asyncio.timeout(TIMEOUT):
             return (await self._errors).decode()
