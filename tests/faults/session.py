@@ -8,7 +8,7 @@ from tests.protocol.raw import RawServer
 
 URI = "file:///project/a.py"
 STATUS = ("workspace/executeCommand", {"command": "opencoder.status"})
-_RUN = (
+RUN = (
     "import sys\n"
     "from opencoder_lsp.lsp.server import run\n"
     "from opencoder_lsp.settings import from_process\n"
@@ -20,7 +20,7 @@ def patched(
     env: dict[str, str], prelude: str, *, stderr: int = asyncio.subprocess.PIPE
 ) -> RawServer:
     """Return our server, not started, in whose process something else is run first."""
-    return RawServer([sys.executable, "-c", prelude + _RUN], env, stderr=stderr)
+    return RawServer([sys.executable, "-c", prelude + RUN], env, stderr=stderr)
 
 
 def document(text: str, uri: str = URI, version: int = 1) -> dict[str, Any]:
