@@ -32,15 +32,9 @@ async def test_f27_f31_text_of_any_kind_is_completed(
     editor: Editor, fake: FakeEngine, text: str
 ) -> None:
     editor.open(text)
-    lines = text.split("\n")
-    assert (
-        len(
-            await editor.complete(
-                len(lines) - 1, len(lines[-1].encode("utf-16-le", "replace")) // 2
-            )
-        )
-        == 1
-    )
+    *above, line = text.split("\n")
+    column = len(line.encode("utf-16-le", "replace")) // 2
+    assert len(await editor.complete(len(above), column)) == 1
     json.dumps(fake.requests[0]).encode()
 
 
@@ -166,7 +160,7 @@ async def test_f32_p17_nothing_is_read_that_was_not_opened(
     for uri in (secret.as_uri(), "file:///etc/passwd"):
         assert await editor.complete(0, 0, uri=uri) == []
         params = types.TextDocumentContentParams(uri)
-        content = await editor.protocol.send_request_async("workspace/textDocumentContent", params)
+        content = await editor.workspace_text_document_content_async(params)
         assert "secret" not in content.text
         assert "root" not in content.text
     assert fake.requests == []

@@ -64,7 +64,8 @@ async def test_f08_a_byte_order_mark_is_passed_over(raw: RawServer) -> None:
 async def test_f09_a_method_that_is_no_string_is_refused_with_its_id(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
-        for number, method in enumerate([5, None, [], {}]):
+        methods: list[Any] = [5, None, [], {}]
+        for number, method in enumerate(methods):
             raw.write(frame({"jsonrpc": "2.0", "id": number, "method": method}))
             assert (await raw.response(number))["error"]["code"] == -32600
 
@@ -152,12 +153,14 @@ async def test_f23_a_request_is_answered_once_however_it_is_cancelled(
         await raw.initialize()
         raw.send("textDocument/didOpen", document("x = "))
         assert await suggested(raw, "ready", ask(0, 4)) == "fake answer"
-        for odd in ({"id": "ready"}, {"id": "never"}, {"id": None}, {}, [], {"id": 1.5}):
+        nothing: list[Any] = [{"id": "ready"}, {"id": "never"}, {"id": None}, {}, [], {"id": 1.5}]
+        for odd in nothing:
             raw.send("$/cancelRequest", odd)
         fake.hold()
         raw.send("workspace/executeCommand", chat("hello"), 7)
         await fake.paused()
-        for odd in ({"id": "7"}, {"id": [7]}, {"id": 7.5}):
+        another: list[Any] = [{"id": "7"}, {"id": [7]}, {"id": 7.5}]
+        for odd in another:
             raw.send("$/cancelRequest", odd)
         assert await works(raw, "still") == []
         for _ in range(3):

@@ -1,0 +1,129 @@
+"""F62: no file handles, a full disk, a process that is suspended, a clock that jumps."""
+
+import ast
+import contextlib
+import os
+import resource
+import signal
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import opencoder_lsp
+from tests.fakes.engine import FakeEngine
+from tests.faults.session import ask, chat, document, popups, suggested, works
+from tests.protocol.raw import RawServer
+
+PACKAGE = Path(opencoder_lsp.__file__).parent
+# Where the time of day is looked at: file times are compared with it, nothing waits for it.
+BY_THE_CLOCK = {"lsp/answers.py"}
+
+linux = pytest.mark.skipif(
+    not sys.platform.startswith("linux"), reason="limits of another process can be set on Linux"
+)
+
+
+@contextlib.contextmanager
+def limited(pid: int, what: int) -> Iterator[None]:
+    """Let a process have nothing more of a resource while the block runs."""
+    before = resource.prlimit(pid, what)
+    resource.prlimit(pid, what, (0, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(pid, what, before)
+
+
+@linux
+async def test_f62_without_file_handles_requests_fail_and_later_ones_work(
+    raw: RawServer, fake: FakeEngine
+) -> None:
+    async with raw:
+        await raw.initialize(processId=os.getpid())
+        raw.send("textDocument/didOpen", document("x = "))
+        assert await suggested(raw, "before", ask(0, 4)) == "fake answer"
+        with limited(raw.process.pid, resource.RLIMIT_NOFILE):
+            raw.send("textDocument/didChange", changed("y = "))
+            messages = []
+            for number in range(5):
+                raw.send("textDocument/inlineCompletion", ask(0, 4), number)
+                while (message := await raw.receive()).get("id") != number:
+                    messages.append(message)
+                assert message["result"] is None
+            (shown,) = popups(messages)
+            assert "Too many open files" in shown
+            answer = await raw.request("chat", "workspace/executeCommand", chat("hello"))
+            assert answer["error"]["code"] == -32803
+        assert await suggested(raw, "after", ask(0, 4)) == "fake answer"
+
+
+def changed(text: str) -> dict[str, object]:
+    return {
+        "textDocument": document("")["textDocument"] | {"version": 2},
+        "contentChanges": [{"text": text}],
+    }
+
+
+@linux
+async def test_f62_on_a_full_disk_answers_are_given_that_cannot_be_kept(
+    raw: RawServer, fake: FakeEngine
+) -> None:
+    show = {"uri": document("")["textDocument"]["uri"], "show": True}
+    span = {"start": {"line": 0, "character": 0}, "end": {"line": 0, "character": 5}}
+    explain = {"command": "opencoder.explain", "arguments": [{**show, "range": span}]}
+    async with raw:
+        window = {"showDocument": {"support": True}}
+        await raw.initialize(
+            capabilities={"window": window, "textDocument": {"inlineCompletion": {}}}
+        )
+        raw.send("textDocument/didOpen", document("x = 1"))
+        await works(raw)
+        with limited(raw.process.pid, resource.RLIMIT_FSIZE):
+            raw.send("workspace/executeCommand", chat("hello"), 1)
+            raw.send("workspace/executeCommand", explain, 2)
+            answers, shown = dict[int, Any](), list[Any]()
+            while len(answers) < 2:
+                message = await raw.receive()
+                if message.get("id") in (1, 2) and "method" not in message:
+                    answers[message["id"]] = message["result"]
+                else:
+                    shown.append(message)
+            assert [answer["text"] for answer in answers.values()] == ["fake answer"] * 2
+            assert [answer["conversationId"] for answer in answers.values()] == [None] * 2
+            told = popups(shown)
+            assert sum("cannot use the conversations" in text for text in told) == 1
+            assert any("fake answer" in text for text in told)  # no file of it could be shown
+            assert await suggested(raw, 3, ask(0, 5)) == "fake answer"
+        kept = await raw.request(4, "workspace/executeCommand", chat("hello"))
+        assert kept["result"]["conversationId"]
+
+
+async def test_f62_a_server_that_was_suspended_goes_on(raw: RawServer, fake: FakeEngine) -> None:
+    async with raw:
+        await raw.initialize(processId=os.getpid())
+        raw.send("textDocument/didOpen", document("x = "))
+        assert await suggested(raw, 1, ask(0, 4)) == "fake answer"
+        raw.process.send_signal(signal.SIGSTOP)
+        fake.set_health(progress=0.5)  # pushed to a process that does not read
+        raw.send("textDocument/didChange", changed("y = "))
+        raw.send("textDocument/inlineCompletion", ask(0, 4), 2)
+        raw.process.send_signal(signal.SIGCONT)
+        assert (await raw.response(2))["result"]["items"]
+
+
+def test_f62_nothing_in_a_front_waits_by_the_time_of_day() -> None:
+    """A clock that jumps an hour can then end no wait, and make none long."""
+    found = set[str]()
+    for room in ("lsp", "client"):
+        for file in (PACKAGE / room).glob("*.py"):
+            for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+                if isinstance(node, ast.Attribute) and ast.unparse(node) in (
+                    "time.time",
+                    "datetime.now",
+                    "datetime.datetime.now",
+                ):
+                    found.add(f"{room}/{file.name}")
+    assert found == BY_THE_CLOCK
