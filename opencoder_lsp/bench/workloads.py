@@ -6,7 +6,7 @@ that what else the machine does meets them all.
 import asyncio
 import statistics
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from opencoder_lsp.bench.prompts import filler, fillers
@@ -94,17 +94,25 @@ async def streams(targets: Sequence[Target], count: int, size: Size, tick: Tick)
     return {name: max(all) for name, all in speeds.items()}
 
 
+async def at_once() -> None:
+    """Let the next target begin at once."""
+
+
 async def typing(
-    targets: Sequence[Target], keys: Sequence[tuple[Key, list[int]]], tick: Tick
+    targets: Sequence[Target],
+    keys: Sequence[tuple[Key, list[int]]],
+    tick: Tick,
+    settle: Callable[[], Awaitable[None]] = at_once,
 ) -> list[Pressed]:
     """
     Ask for 16 tokens at each key; where the typist is hasty, leave behind the first text.
 
-    The targets take turns at each pause of the typist.
+    The targets take turns at each pause of the typist; `settle` is awaited before each turn.
     """
     pressed = list[Pressed]()
     for number, burst in enumerate(_bursts(keys)):
         for target in targets:
+            await settle()
             if target.reuses:
                 pressed += [await _press(target, *key) for key in burst]
             elif number % _SAMPLED == 0:

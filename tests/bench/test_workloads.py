@@ -72,6 +72,17 @@ async def test_a_hasty_key_leaves_the_answer_and_targets_take_turns_at_each_paus
     assert len(ticks) == 2 * workloads.pauses(typed)
 
 
+async def test_each_turn_waits_until_the_one_before_it_has_settled() -> None:
+    first, second = NotingTarget("a"), NotingTarget("b")
+    asked: list[tuple[int, int]] = []
+
+    async def settle() -> None:
+        asked.append((len(first.asked), len(second.asked)))
+
+    await workloads.typing([first, second], keys(False, True, False), lambda: None, settle)
+    assert asked == [(0, 0), (1, 0), (1, 1), (3, 1)]
+
+
 async def test_a_trace_that_ends_in_haste_is_typed_to_its_end() -> None:
     target = NotingTarget("a")
     await workloads.typing([target], keys(False, True), nothing)

@@ -41,6 +41,7 @@ from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
 from tests.benchmarks import peers, plot, tables
 from tests.benchmarks.peers import Missing
+from tests.benchmarks.quiet import until_quiet
 
 _DEEP_LAYERS = 40
 
@@ -114,7 +115,7 @@ class Run:
         note_streams(rows, one, await workloads.streams(several, size.streams, size, tick))
         keys = self._prompts.typed(size.keys)
         tick = self._tick("typing", workloads.pauses(keys) * len(everybody))
-        self.pressed = await workloads.typing(everybody, keys, tick)
+        self.pressed = await workloads.typing(everybody, keys, tick, until_quiet)
         note_typing(rows, self.pressed, everybody)
         tick = self._tick("memory bandwidth", 1)
         bandwidth = await read_bandwidth("cpu", self._threads)
