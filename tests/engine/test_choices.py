@@ -138,6 +138,7 @@ async def test_choices_have_the_deadline_of_the_whole_answer(served: Serve) -> N
         runner.release(4)
         await in_thread(runner.wait_for_steps, 4)
         await engine.until_unfinished(3)
+        await in_thread(runner.wait_until_held)
         clock.now += 21
         runner.release()
         assert (await task)[0] == 504

@@ -18,7 +18,7 @@ def test_a_step_that_does_not_fit_is_done_in_halves() -> None:
     runner = FakeRunner()
     runner.memory = 4
     bench = Bench(runner)
-    one = bench.add("x" * 11, Params(max_tokens=2))
+    one = bench.add("abcdefghijk", Params(max_tokens=2))
     bench.run()
     assert bench.text(one) == "ab"
     assert [step[0][1:] for step in runner.steps] == [
