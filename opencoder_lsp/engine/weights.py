@@ -83,8 +83,8 @@ def set_threads(settings: EngineSettings, device: str) -> Threads | None:
 
 def load(folder: Path, config: dict[str, Any], settings: EngineSettings, report: Report) -> Any:
     """
-    Return transformers' model of a checked `folder`, in inference mode, on its devices, Llama's
-    layers fused and a CPU's bfloat16 weights packed.
+    Return transformers' model of a checked `folder`, in inference mode, on its devices, its layers
+    fused and a CPU's bfloat16 weights packed.
 
     `report` hears of each tensor. Raises ModelError.
     """

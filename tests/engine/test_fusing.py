@@ -6,10 +6,12 @@ from typing import Any
 
 import pytest
 import torch
+from transformers.models.gpt_bigcode.modeling_gpt_bigcode import GPTBigCodeBlock
 from transformers.models.llama.modeling_llama import LlamaDecoderLayer, LlamaRMSNorm
 
-from opencoder_lsp.engine import attention, fusing, packing
+from opencoder_lsp.engine import attention, fused_gpt_bigcode, fused_llama, fusing, packing
 from opencoder_lsp.engine.cache import SlotMemory
+from opencoder_lsp.engine.fused_layer import FusedLayer
 from tests.engine.test_packing import packs
 from tests.engine.test_runner import PROMPTS, VOCABULARY, ask, generation, output, run
 from tests.engine.test_runner import make_runner as make_fused_runner
@@ -23,7 +25,7 @@ SCALED = {
     "high_freq_factor": 4.0,
     "original_max_position_embeddings": 32,
 }
-KINDS: list[dict[str, Any]] = [
+LLAMAS: list[dict[str, Any]] = [
     {},
     {"attention_bias": True, "mlp_bias": True},
     {"num_key_value_heads": 4},
@@ -34,6 +36,21 @@ KINDS: list[dict[str, Any]] = [
     {"rope_parameters": SCALED},
     {"tie_word_embeddings": True},
 ]
+BIGCODES: list[dict[str, Any]] = [
+    {},
+    {"multi_query": False},
+    {"n_inner": 96},
+    {"activation_function": "relu"},
+    {"layer_norm_epsilon": 0.1},
+    {"scale_attn_weights": False},
+    {"tie_word_embeddings": False},
+]
+KINDS = [
+    *(("llama", changes) for changes in LLAMAS),
+    *(("gpt_bigcode", changes) for changes in BIGCODES),
+]
+ARCHITECTURES: list[Architecture] = ["llama", "gpt_bigcode"]
+LAYERS = {"llama": fused_llama.Layer, "gpt_bigcode": fused_gpt_bigcode.Layer}
 
 
 def make(architecture: Architecture = "llama", **changes: Any) -> Any:
@@ -48,12 +65,16 @@ def make(architecture: Architecture = "llama", **changes: Any) -> Any:
 
 
 def plain_layers(model: Any) -> int:
-    return sum(isinstance(module, LlamaDecoderLayer) for module in model.modules())
+    return sum(
+        isinstance(module, (LlamaDecoderLayer, GPTBigCodeBlock)) for module in model.modules()
+    )
 
 
-@pytest.mark.parametrize("changes", KINDS, ids=str)
-def test_a_fused_model_says_what_generate_says(changes: dict[str, Any]) -> None:
-    fused, plain = make(**changes), make(**changes)
+@pytest.mark.parametrize(("architecture", "changes"), KINDS, ids=str)
+def test_a_fused_model_says_what_generate_says(
+    architecture: Architecture, changes: dict[str, Any]
+) -> None:
+    fused, plain = make(architecture, **changes), make(architecture, **changes)
     plain.set_attn_implementation("sdpa")
     runner = make_fused_runner(fused)
     assert plain_layers(fused) == 0
@@ -80,14 +101,7 @@ def test_a_norm_is_the_plain_one(rows: int, dtype: torch.dtype) -> None:
     plain.weight.add_(torch.randn(96), alpha=0.3)
     inputs = (5 * torch.randn(1, rows, 96)).to(dtype)
     one = 2 * torch.finfo(dtype).eps
-    torch.testing.assert_close(fusing.Norm(plain)(inputs), plain(inputs), rtol=one, atol=one)
-
-
-def test_other_architectures_are_left_as_they_are() -> None:
-    model = make("gpt_bigcode")
-    before = dict(model.named_modules())
-    assert fusing.fuse(model) == 0
-    assert dict(model.named_modules()) == before
+    torch.testing.assert_close(fused_llama.Norm(plain)(inputs), plain(inputs), rtol=one, atol=one)
 
 
 def test_a_model_on_several_devices_is_left_as_it_is() -> None:
@@ -97,19 +111,28 @@ def test_a_model_on_several_devices_is_left_as_it_is() -> None:
     assert plain_layers(model) == 2
 
 
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_layers_that_give_other_numbers_are_not_taken_and_the_log_says_so_once(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    architecture: Architecture, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    right = fusing.Layer.forward
+    layer = LAYERS[architecture]
+    right = layer.forward
     monkeypatch.setattr(
-        fusing.Layer, "__call__", lambda *a, **k: right(*a, **k) * (1 + 2**-10), raising=True
+        layer, "__call__", lambda *a, **k: right(*a, **k) * (1 + 2**-10), raising=True
     )
-    model = make()
+    model = make(architecture)
     with caplog.at_level(logging.INFO):
         assert fusing.fuse(model) == 0
     assert plain_layers(model) == 2
     [record] = caplog.records
     assert "not fused: they differ" in record.getMessage()
+
+
+def test_weights_of_many_queries_and_one_key_are_not_copied() -> None:
+    model = make("gpt_bigcode")
+    before = {parameter.data_ptr() for parameter in model.parameters()}
+    assert fusing.fuse(model) == 2
+    assert {parameter.data_ptr() for parameter in model.parameters()} == before
 
 
 def test_weights_that_were_joined_are_freed() -> None:
@@ -130,19 +153,32 @@ def test_weights_that_were_joined_are_freed() -> None:
 
 
 @packs
-def test_fused_layers_compute_with_weights_packed_behind_them() -> None:
+@pytest.mark.parametrize(
+    ("architecture", "layers", "kv_heads"),
+    [("llama", "num_hidden_layers", 2), ("gpt_bigcode", "n_layer", 1)],
+)
+def test_fused_layers_compute_with_weights_packed_behind_them(
+    architecture: Architecture, layers: str, kv_heads: int
+) -> None:
     ids = torch.arange(40)[None]
-    plain = make(num_hidden_layers=3).to(torch.bfloat16)
+    plain = make(architecture, **{layers: 3}).to(torch.bfloat16)
     plain.set_attn_implementation("sdpa")
     expected = plain(ids).logits
-    model = make(num_hidden_layers=3).to(torch.bfloat16)
+    model = make(architecture, **{layers: 3}).to(torch.bfloat16)
     assert fusing.fuse(model) == 3
     assert packing.pack(model) == 4 * 3 + 1
-    layer = model.model.layers[0]
-    assert layer._qkv == layer.qkv.forward
-    assert isinstance(layer.qkv, packing.PackedLinear)
+    for layer in model.modules():
+        if isinstance(layer, FusedLayer):
+            assert isinstance(layer.qkv, packing.PackedLinear)
+            assert layer._qkv == layer.qkv.forward
     layout = attention.Layout([attention.Segment(0, 0, 40, 0)])
-    memory = SlotMemory([model.device] * 3, 1, 2, CONTEXT, 16, torch.bfloat16)
+    memory = SlotMemory([model.device] * 3, 1, kv_heads, CONTEXT, 16, torch.bfloat16)
     memory.begin(layout)
-    logits = model(ids, past_key_values=memory, use_cache=True, layout=layout).logits
+    logits = model(
+        ids,
+        position_ids=ids,
+        past_key_values=memory,
+        use_cache=True,
+        layout=layout,
+    ).logits
     torch.testing.assert_close(logits, expected, rtol=2**-5, atol=2**-5)

@@ -11,6 +11,8 @@ import torch
 import torch.nn.functional as F
 
 from opencoder_lsp.engine import packing, weights
+from opencoder_lsp.engine.attention import Layout, Segment
+from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.settings import EngineSettings
 from tests.fakes.checkpoints import make_checkpoint, make_model
 
@@ -77,8 +79,12 @@ def test_nothing_of_a_packed_model_lies_in_its_file(tmp_path: Path) -> None:
     settings = EngineSettings(dtype="bfloat16", device="cpu")
     model = weights.load(folder, config, settings, lambda _: None)
     assert str(folder) not in maps.read_text()
-    model.set_attn_implementation("eager")
-    assert model(torch.arange(5)[None]).logits.isfinite().all()
+    memory = SlotMemory.for_model(model, rows=8, slots=1)
+    layout = Layout([Segment(slot=0, start=0, count=5, offset=0)])
+    memory.begin(layout)
+    ids = torch.arange(5)[None]
+    step = model(ids, position_ids=ids, past_key_values=memory, layout=layout)
+    assert step.logits.isfinite().all()
 
 
 def test_float32_is_left_as_it_is() -> None:
