@@ -43,6 +43,21 @@ def engine_settings(settings: Settings) -> Iterator[str]:
         yield f"engine.{name}={value}"
 
 
+def _environment() -> dict[str, str]:
+    """
+    Return ours, with memory in huge pages where the system's C library is glibc.
+
+    Reading all weights for each token, a tenth of the time goes into looking up small pages. The C
+    library reads this when a process begins, so that the engine cannot set it. Source:
+    "Memory Allocation Tunables" in glibc's manual; others ignore it.
+    """
+    tunables = os.environ.get("GLIBC_TUNABLES", "")
+    if "glibc.malloc.hugetlb" in tunables:
+        return dict(os.environ)
+    own = "glibc.malloc.hugetlb=1"
+    return {**os.environ, "GLIBC_TUNABLES": f"{tunables}:{own}" if tunables else own}
+
+
 class Child:
     """
     A started engine: a session of its own, no standard input, output to a log file.
@@ -63,6 +78,7 @@ class Child:
                     stdout=output,
                     stderr=output,
                     cwd="/",
+                    env=_environment(),
                     start_new_session=True,
                 )
             except OSError as error:

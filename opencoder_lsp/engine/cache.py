@@ -1,5 +1,7 @@
 """The memory of keys and values: one preallocated block for each layer, on that layer's device."""
 
+import math
+import mmap
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any, Self
@@ -14,6 +16,7 @@ from opencoder_lsp.errors import ModelError
 _MOST_SLOTS = 8
 # Shares of the free memory that slots may take. A CPU's is lent to programs of the user's, too.
 _SHARE = {"cuda": 0.8, "cpu": 0.25}
+_PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
 _ASKED_SHARE = 0.9  # where the user says how many slots there are; steps need some memory, too
 
 
@@ -22,8 +25,8 @@ class SlotMemory:
     Keys and values of all slots: per layer one tensor [slots, 2 * kv heads, rows, dim].
 
     It stands in for transformers' `Cache` (5.23): the models call `update` in each layer, and the
-    mask code the rest. Memory is left as it comes, so that a CPU gives pages only to rows in use;
-    nobody reads a row that was not written.
+    mask code the rest. A CPU gives pages only to rows in use; nobody reads a row that was not
+    written.
     """
 
     is_compileable = False
@@ -43,7 +46,7 @@ class SlotMemory:
         self.slots = slots
         self.rows = rows
         shape = (slots, 2 * kv_heads, rows, dim)
-        self._blocks = [torch.empty(shape, dtype=dtype, device=device) for device in devices]
+        self._blocks = [_reserve(shape, dtype, device) for device in devices]
         self._keys = [block[:, :kv_heads] for block in self._blocks]
         self._values = [block[:, kv_heads:] for block in self._blocks]
         # Views of each slot, made once instead of in each step.
@@ -77,7 +80,7 @@ class SlotMemory:
             fit = min(fit, free // (one * layers))
         try:
             return cls(devices, slots or fit, kv_heads, rows, dim, model.dtype)
-        except RuntimeError:  # a limit of the system's, or somebody was faster
+        except (RuntimeError, OSError):  # a limit of the system's, or somebody was faster
             need = (slots or fit) * one * len(devices)
             raise ModelError(
                 f"{need / 1e9:.2f} GB of KV memory could not be reserved; "
@@ -130,6 +133,18 @@ class SlotMemory:
     def get_mask_sizes(self, query_length: int, *_: Any) -> tuple[int, int]:
         """Return sizes for a mask that our attention does not use."""
         return query_length, 0
+
+
+def _reserve(shape: Sequence[int], dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return a tensor of any numbers; on a CPU one that takes memory as it is written."""
+    if device.type != "cpu":
+        return torch.empty(shape, dtype=dtype, device=device)
+    # Not by torch's allocator: in huge pages, in which the weights may lie, the first row of a few
+    # heads would take as much memory as the whole slot.
+    pages = mmap.mmap(-1, math.prod(shape) * dtype.itemsize, flags=_PRIVATE)
+    if hasattr(mmap, "MADV_NOHUGEPAGE"):  # Linux
+        pages.madvise(mmap.MADV_NOHUGEPAGE)
+    return torch.frombuffer(pages, dtype=dtype).view(shape)
 
 
 def _layers(model: Any) -> Sequence[torch.nn.Module]:

@@ -1,11 +1,17 @@
 """How many slots there are, how long, and in how many bytes."""
 
+import errno
+import mmap
+import re
+from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
 from opencoder_lsp.engine import machine
+from opencoder_lsp.engine.attention import Layout, Segment
 from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.errors import ModelError
 from tests.fakes.checkpoints import CONTEXT, make_model
@@ -98,9 +104,36 @@ def test_memory_that_the_system_refuses_is_an_error_with_the_cure(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def refuse(*_: Any, **__: Any) -> Any:
-        raise RuntimeError("[enforce fail at alloc_cpu.cpp:121] can't allocate memory")
+        raise OSError(errno.ENOMEM, "Cannot allocate memory")
 
     model = llama()
-    monkeypatch.setattr(torch, "empty", refuse)
+    monkeypatch.setattr(mmap, "mmap", refuse)
     with pytest.raises(ModelError, match=r"could not be reserved; lower engine\.context or"):
         SlotMemory.for_model(model, CONTEXT, 2)
+
+
+def test_rows_take_memory_in_small_pages_as_they_are_written() -> None:
+    smaps = Path("/proc/self/smaps")
+    if not smaps.exists():
+        pytest.skip("only Linux tells what is mapped")
+    memory = SlotMemory([torch.device("cpu")], 4, 2, 1 << 16, DIM, torch.float32)
+    memory.begin(Layout([Segment(slot=1, start=0, count=1, offset=0)]))
+    memory.write(torch.ones(4, 1, DIM), 0)
+    address = memory._blocks[0].data_ptr()
+    mapping = next(one for one in mappings(smaps.read_text()) if holds(one, address))
+    assert "nh" in mapping["VmFlags"].split()
+    # One page for the row of each head, and nothing of the other slots.
+    assert mapping["Rss"] == f"{4 * mmap.PAGESIZE // 1024} kB"
+
+
+def mappings(smaps: str) -> Iterator[dict[str, str]]:
+    """Yield the fields of each mapping; "range" is its addresses."""
+    for text in re.split(r"\n(?=[0-9a-f]+-[0-9a-f]+ )", smaps):
+        head, *lines = text.splitlines()
+        fields = dict(line.split(":", 1) for line in lines)
+        yield {"range": head.split()[0], **{k: v.strip() for k, v in fields.items()}}
+
+
+def holds(mapping: dict[str, str], address: int) -> bool:
+    start, end = (int(number, 16) for number in mapping["range"].split("-"))
+    return start <= address < end
