@@ -1,6 +1,6 @@
 """
 The workloads that every engine can do, ours and others. Targets take turns, round by round, so
-that what else the machine does meets them all.
+that what else the machine does meets them all; `settle` is awaited before each turn.
 """
 
 import asyncio
@@ -14,6 +14,7 @@ from opencoder_lsp.bench.target import Target, Timing
 from opencoder_lsp.bench.trace import Key
 
 Tick = Callable[[], None]  # called as work goes on
+Settle = Callable[[], Awaitable[None]]
 Figures = dict[str, float]  # by the name of the target
 
 TYPED_TOKENS = 16
@@ -53,39 +54,56 @@ class Pressed:
     total: float | None
 
 
+async def at_once() -> None:
+    """Let the next target begin at once."""
+
+
 async def warm_up(targets: Sequence[Target]) -> None:
     """Let every target do everything once."""
     for target in targets:
         await target.ask(filler(64, 900), 8)
 
 
-async def prefill(targets: Sequence[Target], size: Size, tick: Tick) -> Figures:
+async def prefill(
+    targets: Sequence[Target], size: Size, tick: Tick, settle: Settle = at_once
+) -> Figures:
     """Return prompt tokens per second, best of the rounds; each prompt is new."""
     seconds: dict[str, list[float]] = {target.name: [] for target in targets}
     for seed in range(size.rounds):
         for target in targets:
+            await settle()
             timing = await target.ask(filler(size.prefill, 1000 + seed), 1)
             seconds[target.name].append(timing.total)
             tick()
     return {name: size.prefill / min(all) for name, all in seconds.items()}
 
 
-async def decode(targets: Sequence[Target], prompt: list[int], size: Size, tick: Tick) -> Figures:
+async def decode(
+    targets: Sequence[Target],
+    prompt: list[int],
+    size: Size,
+    tick: Tick,
+    settle: Settle = at_once,
+) -> Figures:
     """Return tokens per second behind the first token of a greedy answer, best of the rounds."""
     speeds: dict[str, list[float]] = {target.name: [] for target in targets}
     for _ in range(size.rounds):
         for target in targets:
+            await settle()
             timing = await target.ask(prompt, size.decode + 1)
             speeds[target.name].append(timing.speed)
             tick()
     return {name: max(all) for name, all in speeds.items()}
 
 
-async def streams(targets: Sequence[Target], count: int, size: Size, tick: Tick) -> Figures:
+async def streams(
+    targets: Sequence[Target], count: int, size: Size, tick: Tick, settle: Settle = at_once
+) -> Figures:
     """Return tokens per second of `count` answers at once, all together, from asking on."""
     speeds: dict[str, list[float]] = {target.name: [] for target in targets}
     for seed in range(size.rounds):
         for target in targets:
+            await settle()
             prompts = fillers(count, _STREAM_PROMPT, 200 + seed)
             began = time.perf_counter()
             await asyncio.gather(*(target.ask(prompt, size.decode) for prompt in prompts))
@@ -94,20 +112,16 @@ async def streams(targets: Sequence[Target], count: int, size: Size, tick: Tick)
     return {name: max(all) for name, all in speeds.items()}
 
 
-async def at_once() -> None:
-    """Let the next target begin at once."""
-
-
 async def typing(
     targets: Sequence[Target],
     keys: Sequence[tuple[Key, list[int]]],
     tick: Tick,
-    settle: Callable[[], Awaitable[None]] = at_once,
+    settle: Settle = at_once,
 ) -> list[Pressed]:
     """
     Ask for 16 tokens at each key; where the typist is hasty, leave behind the first text.
 
-    The targets take turns at each pause of the typist; `settle` is awaited before each turn.
+    The targets take turns at each pause of the typist.
     """
     pressed = list[Pressed]()
     for number, burst in enumerate(_bursts(keys)):

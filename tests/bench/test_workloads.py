@@ -83,6 +83,19 @@ async def test_each_turn_waits_until_the_one_before_it_has_settled() -> None:
     assert asked == [(0, 0), (1, 0), (1, 1), (3, 1)]
 
 
+@pytest.mark.parametrize("work", ["prefill", "decode", "streams"])
+async def test_each_turn_of_a_round_waits_as_well(work: str) -> None:
+    first, second = NotingTarget("a"), NotingTarget("b")
+    asked: list[tuple[int, int]] = []
+
+    async def settle() -> None:
+        asked.append((len(first.asked), len(second.asked)))
+
+    extra = {"prefill": (), "decode": ([1],), "streams": (1,)}[work]
+    await getattr(workloads, work)([first, second], *extra, SIZE, nothing, settle)
+    assert asked == [(0, 0), (1, 0), (1, 1), (2, 1), (2, 2), (3, 2)]
+
+
 async def test_a_trace_that_ends_in_haste_is_typed_to_its_end() -> None:
     target = NotingTarget("a")
     await workloads.typing([target], keys(False, True), nothing)

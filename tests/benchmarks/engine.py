@@ -102,17 +102,18 @@ class Run:
         everybody = [engine, plain, *others]
         await workloads.warm_up([engine, plain])
         tick = self._tick("prefill", size.rounds * (1 + len(others)))
-        rows.update("prefill", await workloads.prefill([engine, *others], size, tick))
+        rows.update("prefill", await workloads.prefill([engine, *others], size, tick, until_quiet))
         tick = self._tick("decode", 2 * size.rounds * len(everybody))
         for kind, prompt in (
             ("decode", self._prompts.new_code),
             ("decode_repeat", self._prompts.repeated_code),
         ):
-            rows.update(kind, await workloads.decode(everybody, prompt, size, tick))
+            rows.update(kind, await workloads.decode(everybody, prompt, size, tick, until_quiet))
         several = [target for target in (plain, *others) if target.concurrent]
         tick = self._tick("streams", 2 * size.rounds * len(several))
-        one = await workloads.streams(several, 1, size, tick)
-        note_streams(rows, one, await workloads.streams(several, size.streams, size, tick))
+        one = await workloads.streams(several, 1, size, tick, until_quiet)
+        many = await workloads.streams(several, size.streams, size, tick, until_quiet)
+        note_streams(rows, one, many)
         keys = self._prompts.typed(size.keys)
         tick = self._tick("typing", workloads.pauses(keys) * len(everybody))
         self.pressed = await workloads.typing(everybody, keys, tick, until_quiet)
