@@ -25,8 +25,15 @@ TORCH_MODULES = {
 }
 BASE = {"settings", "settings_descriptions", "errors", "paths"}
 MAY_IMPORT = {
-    "settings": {"settings_descriptions", "settings_sources", "errors", "paths"},
+    "settings": {
+        "settings_descriptions",
+        "settings_sections",
+        "settings_sources",
+        "errors",
+        "paths",
+    },
     "settings_descriptions": set[str](),
+    "settings_sections": set[str](),
     "settings_sources": {"settings_descriptions", "errors"},
     "errors": set[str](),
     "paths": {"errors"},

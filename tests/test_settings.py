@@ -66,7 +66,7 @@ def test_toml_takes_dotted_names_and_sections(tmp_path: Path) -> None:
         (["chat.temperature=0.001"], "must be 0 (greedy) or at least 0.01"),
         (["completion.temperature=2.1"], "less than or equal to 2"),
         (["engine.url=localhost:80"], "must begin with http://, https:// or unix:/"),
-        (["completion.prompt=fill"], "'template' or 'fim'"),
+        (["completion.prompt=fill"], "'template', 'fim' or 'prefix'"),
     ],
 )
 def test_a_bad_setting_on_the_command_line_says_what_is_wrong(cli: list[str], says: str) -> None:

@@ -1,19 +1,20 @@
 """How the engine is asked for a suggestion: prompt, request, and its text without healing."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING
 
 from opencoder_lsp.errors import PromptError
 from opencoder_lsp.lsp.connection import Engine
 from opencoder_lsp.prompt.completion import CompletionPrompt, Place, build
+from opencoder_lsp.prompt.healing import LONGEST
+from opencoder_lsp.prompt.snippets import Snippet
 from opencoder_lsp.settings import CompletionSettings
 
 if TYPE_CHECKING:
     from opencoder_lsp.client.engine import CompletionStream
 
 _SMALLEST_PROMPT = 64  # tokens, as the setting's own minimum
-_LONGEST_FORCED = 104  # tokens, one for each character that `heal` takes at most
 
 
 class EngineContinuation:
@@ -48,15 +49,21 @@ class EngineContinuation:
 
 
 class EngineSource:
-    """Opens streams for places, on whatever engine is there when it is needed."""
+    """
+    Opens streams for places, on whatever engine is there when it is needed.
+
+    `snippets` gives what goes along from other files, best first, at once.
+    """
 
     def __init__(
         self,
         engine: Callable[[], Awaitable[Engine]],
         settings: Callable[[], CompletionSettings],
+        snippets: Callable[[], Sequence[Snippet]] = tuple,
     ) -> None:
         self._engine = engine
         self._settings = settings
+        self._snippets = snippets
 
     @asynccontextmanager
     async def __call__(self, place: Place) -> AsyncIterator[EngineContinuation]:
@@ -80,7 +87,7 @@ class EngineSource:
     def _prompt(
         self, place: Place, engine: Engine, settings: CompletionSettings
     ) -> CompletionPrompt:
-        room = engine.context_length - settings.max_tokens - _LONGEST_FORCED
+        room = engine.context_length - settings.max_tokens - LONGEST
         if room < _SMALLEST_PROMPT:
             raise PromptError(
                 f"completion.max_tokens is {settings.max_tokens}, too many for a context of "
@@ -95,4 +102,6 @@ class EngineSource:
             mode=settings.prompt,
             fim_order=settings.fim_order,
             limit=limit,
+            heal=settings.healing,
+            snippets=self._snippets() if settings.context else (),
         )

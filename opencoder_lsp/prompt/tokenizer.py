@@ -13,8 +13,8 @@ import codecs
 import json
 import logging
 import re
-from collections.abc import Iterator, Mapping, Sequence
-from functools import cached_property
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 FILE = "tokenizer.json"
+_COUNTED = 256  # texts, of some thousand characters each
 _BLANK = "▁"  # U+2581, how SentencePiece writes a blank
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -96,6 +97,11 @@ class Tokenizer:
         if spelt or not self.control_ids.isdisjoint(ids):
             ids = self._cut_within_spellings(text)
         return ids
+
+    @cached_property
+    def count(self) -> Callable[[str], int]:
+        """How many ids `encode` makes of a text; what was counted lately is remembered."""
+        return lru_cache(_COUNTED)(lambda text: len(self.encode(text)))
 
     def decode(self, ids: Sequence[int]) -> str:
         """

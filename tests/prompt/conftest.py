@@ -43,7 +43,7 @@ def llama() -> Tokenizer:
 def each_kind(request: pytest.FixtureRequest) -> Tokenizer:
     """Small vocabularies of every supported kind, one after the other."""
     made = {
-        "byte-level": vocabularies.byte_level,
+        "byte-level": lambda: vocabularies.byte_level(),
         "llama": vocabularies.llama,
         "metaspace": lambda: vocabularies.llama(metaspace=True),
         "unigram": vocabularies.unigram,

@@ -1,6 +1,7 @@
 """Small vocabularies of each supported kind, made in memory."""
 
-from collections.abc import Iterator
+import json
+from collections.abc import Collection, Iterator
 
 from tokenizers import AddedToken, decoders, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Backend
@@ -11,9 +12,20 @@ LLAMA_CONTROLS = ("<unk>", "<s>", "</s>", "<|end_of_turn|>")
 LLAMA_WORDS = ("▁Human", "▁Assistant", "▁def", "▁return", "▁▁▁▁", "self")
 
 
-def byte_level() -> Backend:
-    """StarCoder's kind: bytes in printable form, control tokens of StarCoder and ChatML."""
-    return make_tokenizer()
+def byte_level(*, without: Collection[str] = ()) -> Backend:
+    """
+    StarCoder's kind: bytes in printable form, control tokens of StarCoder and ChatML.
+
+    Those in `without` are renamed, so the vocabulary lacks them.
+    """
+    backend = make_tokenizer()
+    spec = json.loads(backend.to_str())
+    for token in spec["added_tokens"]:
+        if token["content"] in without:
+            del spec["model"]["vocab"][token["content"]]
+            token["content"] = "<gone>"
+            spec["model"]["vocab"]["<gone>"] = token["id"]
+    return Backend.from_str(json.dumps(spec))
 
 
 def llama(*, metaspace: bool = False) -> Backend:
