@@ -43,7 +43,7 @@ class Loaded:
     prefixes: PrefixIndex
     vocab_size: int  # ids from here on are refused
     context_length: int  # tokens of prompt and output together
-    chunk: int  # prompt tokens in one step
+    chunk: int  # a completion's prompt tokens in one step
     prompt_tokens_auto: int
     device: str
     dtype: str

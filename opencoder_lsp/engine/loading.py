@@ -21,7 +21,7 @@ _AUTO_SECONDS = 0.5
 _TRIES = 2  # the best counts: another program may have had the cores for a moment
 _AUTO_LEAST, _AUTO_MOST = 256, 4096  # tokens
 _DRAFTS = (2, 4, 8, 16)  # tokens; what lookup mostly drafts
-_CHUNK_LEAST, _CHUNK_MOST = 128, 1024  # tokens; shorter ones cost much of the prefill's speed
+_CHUNK_LEAST, _CHUNK_MOST = 256, 2048  # tokens; shorter ones cost much of the prefill's speed
 
 
 def load(folder: Path, settings: Settings, report: Report) -> Loaded:
@@ -75,8 +75,8 @@ def _context(positions: int, manifest: int, settings: Settings) -> int:
 
 
 def _chunk(auto: int) -> int:
-    """Return what is prefilled in about an eighth of a second, as a power of two."""
-    return max(_CHUNK_LEAST, min(_CHUNK_MOST, 1 << (auto // 4 - 1).bit_length()))
+    """Return what is prefilled in about a quarter of a second, as a power of two."""
+    return max(_CHUNK_LEAST, min(_CHUNK_MOST, 1 << (auto // 2 - 1).bit_length()))
 
 
 def _seconds(runner: Runner, request: Request, tokens: int) -> float:

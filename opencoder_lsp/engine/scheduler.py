@@ -15,7 +15,7 @@ import sys
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
-from opencoder_lsp.engine.request import BACKGROUND, Request, State
+from opencoder_lsp.engine.request import BACKGROUND, COMPLETION, Request, State
 from opencoder_lsp.engine.slots import SlotTable
 from opencoder_lsp.engine.step import Copy, Work
 
@@ -40,7 +40,11 @@ class Scheduler:
     """Waiting and running requests, and the slots that the latter hold."""
 
     def __init__(self, slots: SlotTable, chunk: int) -> None:
-        """`chunk` is the number of prompt tokens in one step."""
+        """
+        `chunk` is the number of a completion's prompt tokens in one step.
+
+        Of others it is half as many, since something more urgent may come.
+        """
         self._slots = slots
         self._chunk = chunk
         self._waiting: list[tuple[int, int, Request]] = []
@@ -90,7 +94,8 @@ class Scheduler:
         plan = Plan()
         while self._waiting and self._may_enter(self._waiting[0][0]):
             self._admit(heapq.heappop(self._waiting)[2], plan)
-        urgent, budget = self._urgent, self._chunk
+        urgent = self._urgent
+        budget = self._chunk if urgent == COMPLETION else max(1, self._chunk // 2)
         for request in sorted(self._running, key=_turn):
             if request.remaining == 0:
                 plan.ready.append(request)

@@ -74,7 +74,12 @@ class Office(Bench):
 
     def cost(self, request: Request) -> int:
         """Return how many steps a request takes alone, with nothing cached."""
-        return math.ceil(request.prompt_tokens / self.chunk) + request.params.max_tokens
+        return self.prefill_steps(request) + request.params.max_tokens
+
+    def prefill_steps(self, request: Request) -> int:
+        """Return how many of them its prompt takes: a completion's chunks are twice as long."""
+        whole = request.params.priority == COMPLETION
+        return math.ceil(request.prompt_tokens / (self.chunk if whole else max(1, self.chunk // 2)))
 
     def check(self) -> None:
         """Everybody has said the same as alone."""
@@ -105,7 +110,7 @@ def test_among_equals_nobody_waits_longer_than_those_before_him_need(
     for prompt, new, pause in arrivals:
         before = [request for request in office.generation._scheduler]
         one = office.come(prompt, new, priority)
-        patience[one] = sum(map(office.cost, before)) + math.ceil(one.prompt_tokens / chunk)
+        patience[one] = sum(map(office.cost, before)) + office.prefill_steps(one)
         for _ in range(pause):
             office.generation.step()
     office.run()
@@ -188,7 +193,7 @@ def test_a_completion_does_so_also_where_others_have_all_slots(
 
 
 def test_background_work_gives_way_to_chat_as_well_and_goes_on_behind_it() -> None:
-    office = Office(slots=1, chunk=8)
+    office = Office(slots=1, chunk=16)
     work = office.come("background " * 4, 4, BACKGROUND)
     office.generation.step()
     chat = office.come("hello", 4, CHAT)

@@ -249,9 +249,9 @@ def test_the_number_of_threads_is_the_settings(whole: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("auto", "chunk"), [(256, 128), (500, 128), (813, 256), (1024, 256), (4096, 1024)]
+    ("auto", "chunk"), [(256, 256), (500, 256), (813, 512), (1024, 512), (4096, 2048)]
 )
-def test_a_chunk_is_what_is_prefilled_in_about_an_eighth_of_a_second(auto: int, chunk: int) -> None:
+def test_a_chunk_is_what_is_prefilled_in_about_a_quarter_of_a_second(auto: int, chunk: int) -> None:
     assert loading._chunk(auto) == chunk
 
 

@@ -58,12 +58,13 @@ def test_a_completion_waits_for_no_more_than_the_chunk_in_flight() -> None:
     scheduler = Scheduler(SlotTable(2), chunk=4)
     chat, completion = make(list(range(100)), CHAT), make([7, 8, 9])
     scheduler.add(chat)
-    step(scheduler)
+    # Where something more urgent may come, a chunk is half as long.
+    assert shape(step(scheduler)) == [(chat, 0, 2, False)]
     scheduler.add(completion)
     assert shape(step(scheduler)) == [(completion, 0, 3, True)]
     assert shape(step(scheduler)) == [(completion, 3, 1, True)]
     scheduler.remove(completion)
-    assert shape(step(scheduler)) == [(chat, 4, 4, False)]
+    assert shape(step(scheduler)) == [(chat, 2, 2, False)]
 
 
 def test_a_running_chat_goes_on_decoding_beside_a_completion() -> None:
@@ -108,7 +109,7 @@ def test_background_work_rests_while_anything_else_runs() -> None:
 
 
 def test_background_work_gives_up_its_slot_and_later_goes_on_from_its_rows() -> None:
-    scheduler = Scheduler(SlotTable(1), chunk=4)
+    scheduler = Scheduler(SlotTable(1), chunk=6)
     background = make([1, 2, 3], BACKGROUND)
     scheduler.add(background)
     step(scheduler)
