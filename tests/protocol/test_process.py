@@ -88,7 +88,7 @@ async def test_the_server_ends_when_nobody_reads_what_it_writes(raw: RawServer) 
         await raw.initialize()
         transport = raw.process._transport.get_pipe_transport(1)  # type: ignore[attr-defined]
         transport.close()
-        raw.send("shutdown", request_id=1)
+        raw.send("no/such/method", request_id=1)  # not "shutdown", after which 0 would be right
         assert await raw.exited() == 1
 
 
