@@ -16,6 +16,7 @@ def test_one_variable_moves_every_folder(tmp_path: Path, monkeypatch: pytest.Mon
     assert len(set(folders)) == len(folders)
 
 
+@pytest.mark.fault("F59")
 def test_a_home_that_is_too_long_for_a_socket_gets_a_short_runtime_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -27,6 +28,7 @@ def test_a_home_that_is_too_long_for_a_socket_gets_a_short_runtime_folder(
     assert paths.runtime() != first
 
 
+@pytest.mark.fault("F59")
 def test_a_private_folder_is_for_its_user_alone(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir(mode=0o755)
@@ -34,6 +36,7 @@ def test_a_private_folder_is_for_its_user_alone(tmp_path: Path) -> None:
     assert folder.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.fault("F59")
 def test_a_symbolic_link_is_no_private_folder(tmp_path: Path) -> None:
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "run").symlink_to(tmp_path / "elsewhere")
@@ -41,6 +44,7 @@ def test_a_symbolic_link_is_no_private_folder(tmp_path: Path) -> None:
         paths.private(tmp_path / "run")
 
 
+@pytest.mark.fault("F59")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a folder to somebody else")
 def test_a_folder_of_somebody_else_is_no_private_folder(tmp_path: Path) -> None:
     (tmp_path / "run").mkdir()
@@ -49,6 +53,7 @@ def test_a_folder_of_somebody_else_is_no_private_folder(tmp_path: Path) -> None:
         paths.private(tmp_path / "run")
 
 
+@pytest.mark.fault("F59")
 def test_a_folder_that_cannot_be_made_names_the_cure(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("in the way", encoding="utf-8")
     with pytest.raises(OpencoderError, match="cannot make .* set OPENCODER_HOME"):

@@ -113,6 +113,7 @@ def test_what_an_editor_leaves_unset_changes_nothing(options: object) -> None:
     assert Settings().with_client(options) == (Settings(), [])
 
 
+@pytest.mark.fault("S19")
 @pytest.mark.parametrize("name", [d.name for d in descriptions() if d.scope == "machine"])
 def test_an_editor_cannot_change_what_is_of_scope_machine(name: str) -> None:
     section, key = name.split(".")

@@ -157,6 +157,7 @@ def test_chat_streams_an_answer_of_the_demo_model(demo_environment: dict[str, st
     assert "Paris" in done.stdout
 
 
+@pytest.mark.fault("F60")
 def test_verify_names_a_file_with_a_flipped_bit_and_ends_with_1(tmp_path: Path) -> None:
     model = make_checkpoint(tmp_path / "model")
     assert "files are as they were pulled" in command("models", "verify", str(model)).stdout

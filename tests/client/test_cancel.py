@@ -58,6 +58,7 @@ async def cancel_batch(
     assert all(isinstance(result, asyncio.CancelledError) for result in results)
 
 
+@pytest.mark.fault("F23")
 async def test_two_thousand_cancelled_streams_leave_nothing_behind(
     fake: FakeEngine, client: EngineClient, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -109,6 +110,7 @@ async def test_an_exception_in_the_block_cancels_the_request_and_passes_through(
     await fake.cancelled()
 
 
+@pytest.mark.fault("F47")
 async def test_cancelling_one_stream_leaves_the_others_alone(
     fake: FakeEngine, client: EngineClient
 ) -> None:

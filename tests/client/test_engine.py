@@ -100,6 +100,7 @@ async def test_a_refused_request_carries_the_engines_message(
         await ask(client)
 
 
+@pytest.mark.fault("F50")
 @pytest.mark.parametrize(("header", "seconds"), [(2.5, 2.5), (None, 1.0)])
 async def test_a_full_queue_says_when_to_ask_again(
     fake: FakeEngine, client: EngineClient, header: float | None, seconds: float
@@ -110,6 +111,7 @@ async def test_a_full_queue_says_when_to_ask_again(
     assert error.value.retry_after == seconds
 
 
+@pytest.mark.fault("F51")
 async def test_a_loading_engine_is_unavailable(fake: FakeEngine, client: EngineClient) -> None:
     fake.set_health(state="loading")
     with pytest.raises(EngineUnavailableError, match="the engine is loading"):
@@ -131,6 +133,7 @@ async def test_other_failures_are_errors_of_the_engine(
     assert type(error.value) is EngineError
 
 
+@pytest.mark.fault("F56")
 @pytest.mark.parametrize("end", ["die_mid_stream", "end_without_done"])
 async def test_a_stream_that_ends_early_is_an_error(
     fake: FakeEngine, client: EngineClient, end: str
@@ -144,6 +147,7 @@ async def test_a_stream_that_ends_early_is_an_error(
     assert await ask(client) == fake.default
 
 
+@pytest.mark.fault("F54")
 async def test_an_error_event_ends_the_stream_with_its_message(
     fake: FakeEngine, client: EngineClient
 ) -> None:
@@ -152,6 +156,7 @@ async def test_an_error_event_ends_the_stream_with_its_message(
         await ask(client)
 
 
+@pytest.mark.fault("F56")
 async def test_the_engines_death_ends_every_stream(fake: FakeEngine, client: EngineClient) -> None:
     fake.pause_after(1)
     tasks = [asyncio.create_task(ask(client)) for _ in range(3)]
@@ -163,6 +168,7 @@ async def test_the_engines_death_ends_every_stream(fake: FakeEngine, client: Eng
     ] * 3
 
 
+@pytest.mark.fault("F56")
 async def test_an_engine_that_dies_before_its_answer_is_named_as_that(
     fake: FakeEngine, client: EngineClient
 ) -> None:
@@ -178,6 +184,7 @@ async def test_an_engine_that_dies_before_its_answer_is_named_as_that(
     assert [*suspicions, client.suspect] == [False, True, False]
 
 
+@pytest.mark.fault("F54")
 async def test_a_stream_that_stands_still_is_cut(fake: FakeEngine) -> None:
     client = EngineClient(fake.url, limits=Limits(stall=0.05))
     fake.pause_after(1)
@@ -215,6 +222,7 @@ async def test_an_unusable_address_is_unavailable() -> None:
     await client.close()
 
 
+@pytest.mark.fault("S7")
 async def test_a_password_in_the_address_is_not_told() -> None:
     client = EngineClient("http://me:secret@127.0.0.1:9")
     with pytest.raises(EngineUnavailableError) as error:
@@ -223,6 +231,7 @@ async def test_a_password_in_the_address_is_not_told() -> None:
     await client.close()
 
 
+@pytest.mark.fault("F66")
 async def test_an_environment_proxy_is_not_asked_for_this_machine(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -243,6 +252,7 @@ async def test_an_environment_proxy_is_not_asked_for_this_machine(
     server.close()
 
 
+@pytest.mark.fault("F66")
 async def test_prompts_and_answers_are_never_logged(
     fake: FakeEngine, client: EngineClient, caplog: pytest.LogCaptureFixture
 ) -> None:

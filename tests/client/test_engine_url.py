@@ -69,6 +69,7 @@ async def test_an_engine_elsewhere_that_comes_back_is_used_again(short: Path) ->
         await launcher.stop()
 
 
+@pytest.mark.fault("F51")
 async def test_an_engine_that_is_about_to_end_is_not_asked_any_more(short: Path) -> None:
     launcher = Launcher(Settings.load(cli=[f"engine.url=unix:{short / 's'}"]), backoff=0)
     draining = asyncio.Event()

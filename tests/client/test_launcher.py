@@ -46,6 +46,7 @@ async def test_the_engine_is_started_once_and_answers(engines: Engines) -> None:
     assert len(engines.started()) == 1
 
 
+@pytest.mark.fault("F57")
 async def test_twenty_fronts_that_start_at_once_share_one_engine(engines: Engines) -> None:
     launchers = [engines.launcher() for _ in range(20)]
     clients = await asyncio.gather(*(launcher.client() for launcher in launchers))
@@ -60,6 +61,7 @@ async def test_many_requests_of_one_front_wait_for_the_same_engine(engines: Engi
     assert len(engines.started()) == 1
 
 
+@pytest.mark.fault("F51")
 async def test_loading_progress_is_reported_until_ready(engines: Engines) -> None:
     engines.wrong = ["--load", "3"]
     launcher = engines.launcher()
@@ -71,6 +73,7 @@ async def test_loading_progress_is_reported_until_ready(engines: Engines) -> Non
         await launcher.restart()
 
 
+@pytest.mark.fault("F56")
 async def test_an_engine_killed_in_mid_stream_fails_the_request_and_the_next_one_works(
     engines: Engines,
 ) -> None:
@@ -97,6 +100,7 @@ async def test_an_engine_stopped_in_good_order_is_no_crash(engines: Engines) -> 
     assert await ask(await launcher.client()) == "fake answer"
 
 
+@pytest.mark.fault("F56")
 async def test_three_crashes_end_the_trying_until_restart(engines: Engines) -> None:
     launcher = engines.launcher()
     for _ in range(3):
@@ -112,12 +116,14 @@ async def test_three_crashes_end_the_trying_until_restart(engines: Engines) -> N
     assert await ask(await launcher.client()) == "fake answer"
 
 
+@pytest.mark.fault("F60")
 async def test_an_engine_that_cannot_load_says_why(engines: Engines) -> None:
     engines.wrong = ["--load", "1", "--cause", "model.safetensors is damaged; run: pull"]
     with pytest.raises(EngineUnavailableError, match=r"^model.safetensors is damaged; run: pull$"):
         await engines.launcher().client()
 
 
+@pytest.mark.fault("F60")
 async def test_an_engine_that_cannot_load_is_not_started_for_ever(engines: Engines) -> None:
     engines.wrong = ["--load", "1", "--cause", "model.safetensors is damaged"]
     launcher = engines.launcher()
@@ -146,12 +152,14 @@ async def test_an_engine_that_ends_at_once_is_reported_with_code_line_and_log(
     assert stat.S_IMODE(log.stat().st_mode) == 0o600
 
 
+@pytest.mark.fault("F56")
 async def test_an_engine_that_ends_while_loading_is_reported(engines: Engines) -> None:
     engines.wrong = ["--die-loading"]
     with pytest.raises(EngineUnavailableError, match="ended while it loaded the model; its log"):
         await engines.launcher().client()
 
 
+@pytest.mark.fault("F56")
 async def test_crashes_while_starting_count_too(engines: Engines) -> None:
     engines.wrong = ["--exit", "1"]
     launcher = engines.launcher()
@@ -163,6 +171,7 @@ async def test_crashes_while_starting_count_too(engines: Engines) -> None:
     assert len(engines.started()) == 3
 
 
+@pytest.mark.fault("F58")
 async def test_a_stale_socket_and_lock_file_are_no_obstacle(engines: Engines) -> None:
     launcher = engines.launcher()
     await launcher.client()
@@ -172,12 +181,14 @@ async def test_a_stale_socket_and_lock_file_are_no_obstacle(engines: Engines) ->
     assert await ask(await engines.launcher().client()) == "fake answer"
 
 
+@pytest.mark.fault("F58")
 async def test_a_half_written_lock_file_of_a_dead_engine_is_no_obstacle(engines: Engines) -> None:
     launcher = engines.launcher()
     lock_path(socket_path(launcher.model())).write_text('{"pid": 1, "sta')
     assert await ask(await launcher.client()) == "fake answer"
 
 
+@pytest.mark.fault("F54")
 async def test_a_hung_engine_is_ended_and_replaced(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -190,6 +201,7 @@ async def test_a_hung_engine_is_ended_and_replaced(
     assert not psutil.pid_exists(hung)
 
 
+@pytest.mark.fault("F54")
 async def test_a_request_to_an_engine_that_hangs_ends_with_its_lease(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -204,6 +216,7 @@ async def test_a_request_to_an_engine_that_hangs_ends_with_its_lease(
             await anext(pieces)
 
 
+@pytest.mark.fault("F54")
 async def test_an_engine_that_hangs_in_use_is_given_one_chance_and_replaced(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,6 +233,7 @@ async def test_an_engine_that_hangs_in_use_is_given_one_chance_and_replaced(
     assert not psutil.pid_exists(hung)
 
 
+@pytest.mark.fault("F54")
 async def test_an_engine_that_stands_still_while_it_loads_is_no_crash(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -232,6 +246,7 @@ async def test_an_engine_that_stands_still_while_it_loads_is_no_crash(
     assert len(engines.started()) == 1
 
 
+@pytest.mark.fault("F54")
 async def test_an_engine_that_was_only_slow_is_kept_and_is_no_crash(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -273,6 +288,7 @@ async def test_a_front_that_leaves_is_not_told_that_the_engine_has_gone(engines:
     assert told == []
 
 
+@pytest.mark.fault("F54")
 async def test_a_started_engine_that_never_answers_is_given_up(engines: Engines) -> None:
     engines.wrong = ["--mute"]
     with pytest.raises(EngineUnavailableError, match=r"did not answer within 0.5 s; its log"):
@@ -345,6 +361,7 @@ def test_the_engine_gets_all_its_settings_whatever_it_would_read_itself(engines:
     assert Settings.load(env=other, cli=pairs).engine == settings.engine
 
 
+@pytest.mark.fault("F58")
 def test_the_socket_is_named_after_folder_and_version(
     engines: Engines, monkeypatch: pytest.MonkeyPatch
 ) -> None:

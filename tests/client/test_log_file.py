@@ -28,6 +28,7 @@ def test_a_log_is_for_its_owner_alone_and_is_appended_to(path: Path) -> None:
     assert path.parent.stat().st_mode & 0o777 == 0o700
 
 
+@pytest.mark.fault("F62")
 def test_a_long_log_is_put_aside_while_it_is_written_to(path: Path) -> None:
     with opened(path) as engine:
         os.write(engine, b"x" * LIMIT)
@@ -63,6 +64,7 @@ def test_a_link_in_the_way_is_not_followed(path: Path, tmp_path: Path) -> None:
     assert path.stat().st_size == LIMIT + 1
 
 
+@pytest.mark.fault("F62")
 def test_where_no_log_can_be_written_the_engine_does_without(
     path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -70,16 +70,19 @@ def test_without_a_lock_file_there_is_no_engine(tmp_path: Path) -> None:
     assert running_engine(tmp_path / "s") is None
 
 
+@pytest.mark.fault("F58")
 def test_a_lock_file_that_nobody_holds_is_no_engine(tmp_path: Path) -> None:
     lock_path(tmp_path / "s").write_text(json.dumps(own_record()))
     assert running_engine(tmp_path / "s") is None
 
 
+@pytest.mark.fault("F58")
 def test_a_pid_that_has_got_another_program_is_no_engine(tmp_path: Path) -> None:
     with locked(tmp_path / "s", own_record(started=1.0)):
         assert running_engine(tmp_path / "s") is None
 
 
+@pytest.mark.fault("F58")
 @pytest.mark.parametrize("record", ["", '{"pid": 1', "[]", '{"pid": "x"}', '{"pid": 4194305}'])
 def test_a_half_written_record_is_no_engine_yet(tmp_path: Path, record: str) -> None:
     with locked(tmp_path / "s", record):
@@ -113,6 +116,7 @@ def test_engines_of_all_models_and_versions_are_found_the_oldest_first() -> None
         assert [engine.model for engine in found.values()] == ["b", "a"]
 
 
+@pytest.mark.fault("F59")
 def test_records_in_a_folder_that_is_not_ours_are_not_believed(tmp_path: Path) -> None:
     with old_engine():
         paths.runtime().rename(tmp_path / "elsewhere")
@@ -173,12 +177,14 @@ def test_an_engine_ends_when_asked() -> None:
         assert psutil.Process(engine.pid).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.fault("F54")
 def test_an_engine_that_does_not_listen_is_killed() -> None:
     with process(DEAF) as engine:
         stop_engine(engine, patience=0.1)
         assert psutil.Process(engine.pid).status() == psutil.STATUS_ZOMBIE
 
 
+@pytest.mark.fault("F58")
 def test_another_process_of_the_same_pid_is_left_alone() -> None:
     with process(HEARING) as engine:
         stop_engine(EngineProcess(engine.pid, engine.started - 60, "", "", ""))
@@ -203,6 +209,7 @@ def test_a_socket_of_our_own_or_of_nobody_is_connected_to(tmp_path: Path) -> Non
     check_owner(tmp_path / "s")
 
 
+@pytest.mark.fault("F59")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can give a file to somebody else")
 def test_a_socket_of_somebody_else_is_not_connected_to(tmp_path: Path) -> None:
     (tmp_path / "s").touch()
@@ -211,6 +218,7 @@ def test_a_socket_of_somebody_else_is_not_connected_to(tmp_path: Path) -> None:
         check_owner(tmp_path / "s")
 
 
+@pytest.mark.fault("F57")
 def test_only_one_front_holds_the_start_lock(tmp_path: Path) -> None:
     with StartLock(tmp_path / "s").held() as first, StartLock(tmp_path / "s").held() as second:
         assert (first, second) == (True, False)
@@ -218,6 +226,7 @@ def test_only_one_front_holds_the_start_lock(tmp_path: Path) -> None:
         assert third
 
 
+@pytest.mark.fault("F56")
 def test_starts_wait_longer_after_each_crash() -> None:
     now = 100.0
     crashes = Crashes(clock=lambda: now)
@@ -231,6 +240,7 @@ def test_starts_wait_longer_after_each_crash() -> None:
     assert not crashes.given_up
 
 
+@pytest.mark.fault("F56")
 def test_three_crashes_within_a_minute_end_the_trying_for_good() -> None:
     now = 100.0
     crashes = Crashes(clock=lambda: now)

@@ -34,6 +34,7 @@ async def read_all(pieces: AsyncIterator[str]) -> str:
     return "".join([piece async for piece in pieces])
 
 
+@pytest.mark.fault("F56")
 async def test_the_real_engine_is_started_killed_and_started_again(launcher: Launcher) -> None:
     client = await launcher.client()
     health = await client.health()

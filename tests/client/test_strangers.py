@@ -16,6 +16,7 @@ async def ask(client: EngineClient) -> str:
         return "".join([piece async for piece in stream])
 
 
+@pytest.mark.fault("F58")
 async def test_an_engine_that_never_answers_is_unavailable(short: Path) -> None:
     limits = Limits(connect=0.5, first=0.0)  # for a connection, which is there, and an answer
     async with stranger(short / "s", b"", stay=True, limits=limits) as client:
@@ -26,6 +27,7 @@ async def test_an_engine_that_never_answers_is_unavailable(short: Path) -> None:
 HTML = b"<html><body>nginx</body></html>"
 
 
+@pytest.mark.fault("F58", "S7")
 @pytest.mark.parametrize(
     ("said", "message"),
     [
@@ -50,6 +52,7 @@ async def test_what_is_no_engine_gives_a_clear_error(
             await ask(client)
 
 
+@pytest.mark.fault("F58")
 @pytest.mark.parametrize("said", [http("200 OK", HTML, "text/html"), http("200 OK", b"[1, 2]")])
 async def test_a_stranger_has_no_health(short: Path, said: bytes) -> None:
     async with stranger(short / "s", said) as client:
@@ -57,6 +60,7 @@ async def test_a_stranger_has_no_health(short: Path, said: bytes) -> None:
             await client.health()
 
 
+@pytest.mark.fault("F58")
 async def test_an_answer_without_end_is_not_swallowed(short: Path) -> None:
     async with stranger(short / "s", http("200 OK", b" " * 2_000_000)) as client:
         with pytest.raises(EngineError, match="far too long"):

@@ -90,6 +90,7 @@ async def test_stop_ids_end_an_answer(served: Serve) -> None:
         assert answer["choices"][0]["finish_reason"] == "stop"
 
 
+@pytest.mark.fault("F23", "F47")
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_leaves_stops_its_request_before_the_next_step(
     served: Serve, stream: bool
@@ -110,6 +111,7 @@ async def test_a_client_that_leaves_stops_its_request_before_the_next_step(
         assert (await engine.get("/health"))["running"] == 0
 
 
+@pytest.mark.fault("F23", "F47")
 @pytest.mark.parametrize("stream", [True, False])
 async def test_a_client_that_leaves_during_its_prompt_stops_it_between_chunks(
     served: Serve, stream: bool
@@ -127,6 +129,7 @@ async def test_a_client_that_leaves_during_its_prompt_stops_it_between_chunks(
         assert [step[0][1:] for step in runner.steps] == [(0, 64)]
 
 
+@pytest.mark.fault("F23", "F47")
 async def test_a_client_that_leaves_the_queue_is_never_computed(served: Serve) -> None:
     runner = FakeRunner(slots=1)
     async with served(runner) as engine:
@@ -149,6 +152,7 @@ async def read_all(post: Any) -> bytes:
         return body
 
 
+@pytest.mark.fault("F54")
 async def test_a_failing_step_is_an_error_and_the_next_request_works(served: Serve) -> None:
     runner = FakeRunner()
     async with served(runner) as engine:
@@ -158,6 +162,7 @@ async def test_a_failing_step_is_an_error_and_the_next_request_works(served: Ser
         assert (await engine.ask(max_tokens=2))["choices"][0]["text"] == "ab"
 
 
+@pytest.mark.fault("F54")
 async def test_a_failure_inside_a_stream_is_an_event_and_not_a_clean_end(served: Serve) -> None:
     runner = FakeRunner()
     async with served(runner) as engine:
@@ -172,6 +177,7 @@ async def test_a_failure_inside_a_stream_is_an_event_and_not_a_clean_end(served:
         assert last["error"]["code"] == "generation_failed"
 
 
+@pytest.mark.fault("F55")
 async def test_an_overdue_request_is_told_which_setting_to_raise(served: Serve) -> None:
     runner, clock = FakeRunner(slots=1), Clock()
     async with served(runner, request_seconds=60, clock=clock) as engine:
@@ -191,6 +197,7 @@ async def test_an_overdue_request_is_told_which_setting_to_raise(served: Serve) 
         await engine.ask()
 
 
+@pytest.mark.fault("F50")
 async def test_a_full_queue_is_refused_with_a_time_to_come_back(served: Serve) -> None:
     runner = FakeRunner(slots=1)
     async with served(runner, queue=2) as engine:
@@ -206,6 +213,7 @@ async def test_a_full_queue_is_refused_with_a_time_to_come_back(served: Serve) -
         await engine.ask()
 
 
+@pytest.mark.fault("S8")
 @pytest.mark.parametrize(
     ("method", "path", "status"), [("GET", "/nowhere", 404), ("GET", "/v1/completions", 405)]
 )
@@ -220,6 +228,7 @@ async def test_unknown_paths_and_methods_get_an_error_object(
         assert (await response.json())["error"]["type"] == "invalid_request_error"
 
 
+@pytest.mark.fault("F45", "S14")
 async def test_a_body_of_more_than_8_mb_is_refused(served: Serve) -> None:
     async with served() as engine:
         body = io.BytesIO(b'{"prompt": "' + b"x" * (8 * 1024 * 1024) + b'"}')
@@ -228,6 +237,7 @@ async def test_a_body_of_more_than_8_mb_is_refused(served: Serve) -> None:
         await engine.ask()
 
 
+@pytest.mark.fault("F49")
 async def test_lone_surrogates_in_json_are_a_400_and_line_ends_stay_inside_an_event(
     served: Serve,
 ) -> None:
@@ -243,6 +253,7 @@ async def test_lone_surrogates_in_json_are_a_400_and_line_ends_stay_inside_an_ev
         assert "".join(texts) == "\n\n\n"
 
 
+@pytest.mark.fault("F47")
 async def test_many_clients_that_leave_at_any_time_leave_nothing_behind(served: Serve) -> None:
     async with served(FakeRunner(slots=2), queue=100) as engine:
         for _ in range(5):

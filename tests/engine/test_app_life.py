@@ -5,6 +5,8 @@ import os
 import signal
 import threading
 
+import pytest
+
 from opencoder_lsp.engine.core import Loaded, Report
 from opencoder_lsp.engine.step import DeviceLostError
 from opencoder_lsp.errors import ModelError
@@ -12,6 +14,7 @@ from tests.engine.conftest import Serve, events, in_thread
 from tests.fakes.runner import WAIT, FakeRunner, loaded
 
 
+@pytest.mark.fault("F51")
 async def test_health_answers_while_the_model_loads(served: Serve) -> None:
     go = threading.Event()
 
@@ -40,6 +43,7 @@ async def test_health_answers_while_the_model_loads(served: Serve) -> None:
         await engine.ask()
 
 
+@pytest.mark.fault("F60")
 async def test_a_model_that_cannot_be_loaded_is_told_and_its_cure(served: Serve) -> None:
     def load(_report: Report) -> Loaded:
         raise ModelError("model.safetensors is missing; run: opencoder-lsp models pull tiny")
@@ -53,6 +57,7 @@ async def test_a_model_that_cannot_be_loaded_is_told_and_its_cure(served: Serve)
         assert "models pull tiny" in error["message"]
 
 
+@pytest.mark.fault("F60")
 async def test_an_unforeseen_fault_while_loading_is_told_too(served: Serve) -> None:
     def load(_report: Report) -> Loaded:
         raise ZeroDivisionError("oh")
@@ -90,6 +95,7 @@ async def test_models_names_the_one_that_runs(served: Serve) -> None:
         )
 
 
+@pytest.mark.fault("F53")
 async def test_a_lost_device_ends_the_engine_after_telling_everybody(served: Serve) -> None:
     runner = FakeRunner()
     async with served(runner) as engine:
@@ -131,6 +137,7 @@ async def test_an_engine_at_work_does_not_end(served: Serve) -> None:
             await engine.task
 
 
+@pytest.mark.fault("F51")
 async def test_a_drain_lets_running_requests_end_and_refuses_new_ones(served: Serve) -> None:
     runner = FakeRunner()
     async with served(runner) as engine:
@@ -149,6 +156,7 @@ async def test_a_drain_lets_running_requests_end_and_refuses_new_ones(served: Se
             await engine.task
 
 
+@pytest.mark.fault("F51")
 async def test_a_drain_does_not_wait_for_ever_and_says_why_it_cut_an_answer(served: Serve) -> None:
     runner = FakeRunner()
     async with served(runner, drain_seconds=0.05) as engine:

@@ -107,6 +107,7 @@ async def test_choices_are_computed_in_the_same_steps(served: Serve) -> None:
     assert [len(step) for step in runner.steps].count(3) >= 49
 
 
+@pytest.mark.fault("F47")
 @pytest.mark.parametrize("stream", [True, False])
 @pytest.mark.parametrize("steps", [1, 10])  # within the prompt of four steps, and behind it
 async def test_a_client_that_leaves_stops_all_its_choices(
@@ -128,6 +129,7 @@ async def test_a_client_that_leaves_stops_all_its_choices(
         assert len(runner.steps) == steps + 1  # the one in flight and no other
 
 
+@pytest.mark.fault("F55")
 async def test_choices_have_the_deadline_of_the_whole_answer(served: Serve) -> None:
     runner, clock = FakeRunner(), Clock()
     async with served(runner, request_seconds=60, clock=clock) as engine:
@@ -162,6 +164,7 @@ async def test_a_choice_that_fails_fails_the_answer_and_stops_the_others(served:
         await engine.until_unfinished(0)
 
 
+@pytest.mark.fault("F50")
 @pytest.mark.parametrize("stream", [True, False])
 async def test_choices_for_which_the_queue_has_no_room_are_refused(
     served: Serve, stream: bool

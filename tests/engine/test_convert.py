@@ -117,6 +117,7 @@ class Evil:
         return os.mkdir, (str(self.canary),)
 
 
+@pytest.mark.fault("S10")
 @pytest.mark.parametrize("zipped", [True, False])
 def test_a_bin_file_that_would_run_code_is_refused_and_runs_nothing(
     source: Path, target: Path, tmp_path: Path, zipped: bool

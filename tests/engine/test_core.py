@@ -32,6 +32,7 @@ def started(runner: FakeRunner, queue_limit: int = 4, **limits: Any) -> Engine:
     return engine
 
 
+@pytest.mark.fault("F51")
 def test_nothing_is_taken_before_the_model_is_loaded() -> None:
     engine, _ = make(FakeRunner())
     with pytest.raises(EngineUnavailableError):
@@ -54,6 +55,7 @@ def test_requests_have_names_of_their_own() -> None:
     assert engine.stop(WAIT)
 
 
+@pytest.mark.fault("F50")
 def test_no_more_may_wait_than_the_queue_holds() -> None:
     runner = FakeRunner(slots=2)
     engine = started(runner, queue_limit=1)

@@ -1,5 +1,6 @@
 """Steps that run out of memory, and numbers that are no numbers: who fails of those in a step."""
 
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -44,6 +45,7 @@ def test_a_step_that_does_not_fit_is_done_without_its_draft() -> None:
     assert bench.totals["accepted_tokens"] == 0
 
 
+@pytest.mark.fault("F52")
 def test_only_the_largest_of_a_step_that_does_not_fit_fails() -> None:
     runner = FakeRunner()
     bench = Bench(runner)
@@ -85,6 +87,7 @@ def test_what_failed_for_memory_is_not_reused_and_what_was_tried_in_vain_is_comp
     assert bench.end(again) == Finish("length", 30, 3, 0)
 
 
+@pytest.mark.fault("F52")
 def test_memory_that_is_back_at_the_second_try_is_no_failure() -> None:
     runner = FakeRunner()
     bench = Bench(runner)
@@ -136,6 +139,7 @@ def test_however_memory_comes_and_goes_each_request_ends_once_and_says_what_it_s
     assert bench.generation._scheduler._slots.free == slots
 
 
+@pytest.mark.fault("F52")
 async def test_out_of_memory_is_told_by_its_name_and_the_next_request_works(served: Serve) -> None:
     runner = FakeRunner()
     async with served(runner) as engine:
@@ -146,6 +150,7 @@ async def test_out_of_memory_is_told_by_its_name_and_the_next_request_works(serv
         await engine.ask(prompt=[1, 2, 3])
 
 
+@pytest.mark.fault("F53")
 def test_numbers_that_are_not_finite_fail_their_own_request_and_leave_nothing_behind() -> None:
     model = make_model("llama", vocab_size=VOCABULARY, tie_word_embeddings=False)
     runner = make_runner(model)

@@ -61,6 +61,7 @@ class Bench:
         return events[-1]
 
 
+@pytest.mark.fault("F55")
 def test_an_answer_ends_with_length_at_max_tokens() -> None:
     bench = Bench(FakeRunner())
     one = bench.add()
@@ -84,6 +85,7 @@ def test_a_stop_id_as_the_last_token_allowed_is_a_stop() -> None:
     assert bench.end(one) == Finish("stop", 5, 2, 0)
 
 
+@pytest.mark.fault("F44")
 def test_an_answer_ends_with_length_where_the_context_ends() -> None:
     bench = Bench(FakeRunner(), context=7)
     one = bench.add(params=Params(max_tokens=50))
@@ -162,6 +164,7 @@ def test_a_cancelled_request_that_waits_never_runs() -> None:
     assert {name for step in runner.steps for name, *_ in step} == {"r0"}
 
 
+@pytest.mark.fault("F55")
 def test_an_overdue_request_fails_and_its_rows_stay_for_the_next_one() -> None:
     runner = FakeRunner(slots=1)
     bench = Bench(runner)
@@ -200,6 +203,7 @@ def test_a_request_that_has_gone_is_cancelled_however_late() -> None:
     assert bench.end(gone) == Finish("cancelled", 5, 0, 0)
 
 
+@pytest.mark.fault("F54")
 def test_a_failing_step_fails_its_requests_and_the_next_one_works() -> None:
     runner = FakeRunner()
     bench = Bench(runner)
@@ -214,6 +218,7 @@ def test_a_failing_step_fails_its_requests_and_the_next_one_works() -> None:
     assert bench.end(after) == Finish("length", 5, 3, 0)  # nothing of it was kept, either
 
 
+@pytest.mark.fault("F53")
 def test_a_failed_token_fails_only_the_request_it_belongs_to() -> None:
     def answer(work: Work) -> Outcome:
         return EngineError("NaN") if work.request.id == "r0" else ord("k")

@@ -22,6 +22,7 @@ from opencoder_lsp.paths import lock_path
 from tests.fakes.runner import WAIT
 
 
+@pytest.mark.fault("F57")
 def test_only_one_can_hold_a_lock(socket_path: Path) -> None:
     with lock(socket_path, {"pid": 1}):
         with pytest.raises(AlreadyRunningError), lock(socket_path, {"pid": 2}):
@@ -31,6 +32,7 @@ def test_only_one_can_hold_a_lock(socket_path: Path) -> None:
         assert json.loads(lock_path(socket_path).read_text()) == {"pid": 3}
 
 
+@pytest.mark.fault("F58")
 def test_what_a_lock_file_held_before_is_gone(socket_path: Path) -> None:
     lock_path(socket_path).write_text("x" * 1000)
     with lock(socket_path, {}):
@@ -42,6 +44,7 @@ def test_the_lock_file_is_for_this_user_alone(socket_path: Path) -> None:
         assert stat.S_IMODE(lock_path(socket_path).stat().st_mode) == 0o600
 
 
+@pytest.mark.fault("S5")
 def test_the_socket_is_for_this_user_alone_and_goes_at_the_end(socket_path: Path) -> None:
     before = os.umask(0)
     try:
@@ -53,6 +56,7 @@ def test_the_socket_is_for_this_user_alone_and_goes_at_the_end(socket_path: Path
     assert not socket_path.exists()
 
 
+@pytest.mark.fault("F58")
 def test_a_stale_socket_is_replaced(socket_path: Path) -> None:
     with socket.socket(socket.AF_UNIX) as stale:
         stale.bind(str(socket_path))
@@ -60,11 +64,13 @@ def test_a_stale_socket_is_replaced(socket_path: Path) -> None:
         client.connect(str(socket_path))
 
 
+@pytest.mark.fault("F59")
 def test_a_path_that_is_too_long_is_an_error(tmp_path: Path) -> None:
     with pytest.raises(OpencoderError, match="cannot bind"), bound_socket(tmp_path / ("x" * 120)):
         pass
 
 
+@pytest.mark.fault("F59")
 def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
     folder = tmp_path / "open"
     folder.mkdir()
@@ -74,6 +80,7 @@ def test_a_folder_open_to_others_is_refused(tmp_path: Path) -> None:
     assert stat.S_IMODE(folder.stat().st_mode) == 0o755  # it is not ours to change
 
 
+@pytest.mark.fault("F59")
 def test_the_runtime_folder_is_made_and_tightened() -> None:
     private_folder(paths.runtime())
     paths.runtime().chmod(0o755)

@@ -136,18 +136,21 @@ def test_the_context_can_be_made_shorter_but_not_longer(whole: Path) -> None:
         load(whole, "engine.context=1000")
 
 
+@pytest.mark.fault("S10")
 def test_a_folder_with_only_bin_files_is_refused_with_the_cure(tmp_path: Path) -> None:
     folder = make_checkpoint(tmp_path / "tiny", pickled=True)
     with pytest.raises(ModelError, match=r"\.bin.*opencoder-lsp models pull"):
         load(folder)
 
 
+@pytest.mark.fault("F60")
 def test_a_folder_that_was_not_pulled_is_refused_with_the_cure(folder: Path) -> None:
     (folder / "opencoder.json").unlink()
     with pytest.raises(ModelError, match=f"models pull {folder}"):
         load(folder)
 
 
+@pytest.mark.fault("F60")
 def test_a_folder_with_only_a_tokenizer_is_refused_with_the_cure(folder: Path) -> None:
     manifest = json.loads((folder / "opencoder.json").read_text())
     (folder / "opencoder.json").write_text(json.dumps({**manifest, "weights": False}))
@@ -158,6 +161,7 @@ def test_a_folder_with_only_a_tokenizer_is_refused_with_the_cure(folder: Path) -
 SHARD = "model-00002-of-00002.safetensors"
 
 
+@pytest.mark.fault("F60")
 @pytest.mark.parametrize("name", [SHARD, "tokenizer.json", "config.json"])
 def test_a_missing_file_is_named_with_the_cure(folder: Path, name: str) -> None:
     (folder / name).unlink()
@@ -165,6 +169,7 @@ def test_a_missing_file_is_named_with_the_cure(folder: Path, name: str) -> None:
         load(folder)
 
 
+@pytest.mark.fault("F60")
 @pytest.mark.parametrize("known", [True, False], ids=["as pulled", "pulled like that"])
 def test_a_truncated_shard_is_named_with_the_cure(folder: Path, known: bool) -> None:
     with (folder / SHARD).open("r+b") as file:
@@ -175,6 +180,7 @@ def test_a_truncated_shard_is_named_with_the_cure(folder: Path, known: bool) -> 
         load(folder)
 
 
+@pytest.mark.fault("F60")
 def test_a_tensor_of_the_wrong_shape_is_named_with_its_file(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "n_inner": 128}))
@@ -183,6 +189,7 @@ def test_a_tensor_of_the_wrong_shape_is_named_with_its_file(folder: Path) -> Non
         load(folder)
 
 
+@pytest.mark.fault("F60")
 def test_a_missing_tensor_is_never_replaced_by_random_numbers(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "n_layer": 3}))
@@ -191,6 +198,7 @@ def test_a_missing_tensor_is_never_replaced_by_random_numbers(folder: Path) -> N
         load(folder)
 
 
+@pytest.mark.fault("S11")
 @pytest.mark.parametrize(
     "key",
     ["auto_map", "trust_remote_code", "_attn_implementation", "_attn_implementation_internal"],
@@ -203,6 +211,7 @@ def test_a_config_that_asks_for_code_is_refused(folder: Path, key: str) -> None:
         load(folder)
 
 
+@pytest.mark.fault("S11")
 def test_an_unknown_architecture_is_refused(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "model_type": "mamba"}))

@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from typing import Any
 
 import psutil
+import pytest
 import torch
 
 from opencoder_lsp.engine.core import Loaded, Report
@@ -83,6 +84,7 @@ def memory() -> tuple[int, int, int]:
     return psutil.Process().memory_info().rss, len(objects), tensors
 
 
+@pytest.mark.fault("F47")
 async def test_memory_is_the_same_before_and_after_2000_requests(served: Serve) -> None:
     chance = random.Random(0)
     async with tiny(served) as engine:

@@ -148,6 +148,7 @@ async def test_the_lock_file_says_who_runs(
     assert await finished(process) == 0  # also while it still loads
 
 
+@pytest.mark.fault("F57")
 async def test_a_second_engine_on_the_same_socket_leaves_with_3(
     start: Start, session: aiohttp.ClientSession
 ) -> None:
@@ -158,6 +159,7 @@ async def test_a_second_engine_on_the_same_socket_leaves_with_3(
         assert (await response.json())["pid"] == first.pid
 
 
+@pytest.mark.fault("F56", "F58")
 async def test_after_a_kill_the_next_engine_takes_the_socket_over(
     start: Start, session: aiohttp.ClientSession
 ) -> None:
@@ -171,6 +173,7 @@ async def test_after_a_kill_the_next_engine_takes_the_socket_over(
         assert (await response.json())["pid"] == second.pid
 
 
+@pytest.mark.fault("F51")
 async def test_sigterm_lets_a_running_request_end(
     start: Start, session: aiohttp.ClientSession
 ) -> None:
@@ -186,6 +189,7 @@ async def test_sigterm_lets_a_running_request_end(
     assert await finished(process) == 0
 
 
+@pytest.mark.fault("F60")
 async def test_a_damaged_model_is_told_in_health_and_the_process_then_leaves(
     start: Start, session: aiohttp.ClientSession, tmp_path: Path
 ) -> None:
@@ -198,6 +202,7 @@ async def test_a_damaged_model_is_told_in_health_and_the_process_then_leaves(
     assert await finished(process) == 0
 
 
+@pytest.mark.fault("F55")
 async def test_a_request_may_take_no_longer_than_the_setting_says(
     start: Start, session: aiohttp.ClientSession
 ) -> None:
@@ -207,6 +212,7 @@ async def test_a_request_may_take_no_longer_than_the_setting_says(
     assert (await ask(session))["error"]["code"] == "timeout"
 
 
+@pytest.mark.fault("F54")
 async def test_a_stuck_step_is_told_and_ends_the_process_which_frees_the_socket(
     start: Start, session: aiohttp.ClientSession, socket_path: Path
 ) -> None:
@@ -230,6 +236,7 @@ async def test_a_bad_setting_is_wrong_usage(start: Start, setting: str) -> None:
     assert await finished(start(setting)) == 2
 
 
+@pytest.mark.fault("F59")
 async def test_a_folder_that_others_can_enter_is_refused(start: Start, socket_path: Path) -> None:
     socket_path.parent.chmod(0o755)
     process = start()
@@ -254,6 +261,7 @@ with socket.socket(socket.AF_UNIX) as client:
 """
 
 
+@pytest.mark.fault("S5")
 @pytest.mark.skipif(os.getuid() != 0, reason="only root can become another user")
 async def test_another_user_is_not_answered_even_where_modes_let_him_in(
     start: Start, session: aiohttp.ClientSession, socket_path: Path
@@ -283,6 +291,7 @@ def someone_gone(connection: socket.socket) -> int:
     raise OSError("not connected")
 
 
+@pytest.mark.fault("S5")
 @pytest.mark.parametrize("peer", [someone_else, someone_gone])
 async def test_a_connection_that_is_not_this_users_is_closed_before_a_byte_is_read(
     served: Serve,
@@ -305,12 +314,14 @@ async def test_a_connection_that_is_not_this_users_is_closed_before_a_byte_is_re
         assert engine.engine.unfinished == 0
 
 
+@pytest.mark.fault("S5")
 def test_the_peer_of_a_socket_is_who_connected() -> None:
     ours, theirs = socket.socketpair(socket.AF_UNIX)
     with ours, theirs:
         assert server.peer_uid(ours) == os.geteuid()
 
 
+@pytest.mark.fault("F66")
 async def test_the_log_has_counts_and_no_text(start: Start, session: aiohttp.ClientSession) -> None:
     process = start("engine.linger=0")
     await wait_for_socket(process)

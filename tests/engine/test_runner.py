@@ -142,6 +142,7 @@ CUTS = st.lists(
 )
 
 
+@pytest.mark.fault("F47")
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 @given(CUTS, st.integers(1, 20), st.integers(0, 2**32))
 @settings(deadline=None, max_examples=15)
@@ -213,6 +214,7 @@ def test_bfloat16_memory_gives_finite_numbers() -> None:
     assert request.output_tokens == NEW
 
 
+@pytest.mark.fault("F53")
 def test_nan_fails_the_request_and_never_becomes_token_0() -> None:
     model = make_model("gpt_bigcode", vocab_size=VOCABULARY)
     runner = make_runner(model)
@@ -231,6 +233,7 @@ def no_cpu_memory() -> RuntimeError:
     return caught.value
 
 
+@pytest.mark.fault("F53")
 @pytest.mark.parametrize(
     ("raised", "expected", "message"),
     [
@@ -255,6 +258,7 @@ def test_what_the_device_says_is_told_apart(
         runner.step([Work(request, 0, 3, sample=True)])
 
 
+@pytest.mark.fault("F52")
 def test_after_running_out_of_memory_the_next_request_works(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

@@ -70,6 +70,7 @@ async def read(client: socket.socket, end: bytes) -> bytes:
     return bytes(read)
 
 
+@pytest.mark.fault("F48")
 async def test_a_reader_that_falls_far_behind_is_cancelled_and_its_slot_is_free(
     served: Serve, socket_path: Path, client: socket.socket, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -85,6 +86,7 @@ async def test_a_reader_that_falls_far_behind_is_cancelled_and_its_slot_is_free(
         assert b"[DONE]" not in late
 
 
+@pytest.mark.fault("F48")
 async def test_no_more_than_the_backlog_is_held_for_a_reader(served: Serve) -> None:
     async with served(load=load_loud) as engine:
         stream = Stream(engine.engine, [1, 2], Params(max_tokens=CONTEXT))
@@ -102,6 +104,7 @@ async def test_a_reader_that_reads_loses_nothing_however_much_it_is(served: Serv
         assert said == 2 * BACKLOG * 4000
 
 
+@pytest.mark.fault("F48")
 async def test_a_client_that_does_not_read_is_hung_up_on_and_keeps_no_engine_alive(
     served: Serve,
     socket_path: Path,
@@ -119,6 +122,7 @@ async def test_a_client_that_does_not_read_is_hung_up_on_and_keeps_no_engine_ali
         assert b"[DONE]" not in await read(client, b"[DONE]")
 
 
+@pytest.mark.fault("F48")
 async def test_a_client_that_reads_on_gets_all_of_its_answer(
     served: Serve, socket_path: Path, client: socket.socket, monkeypatch: pytest.MonkeyPatch
 ) -> None:

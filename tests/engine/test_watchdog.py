@@ -39,6 +39,7 @@ async def test_steps_that_come_and_go_are_not_stuck_and_neither_is_rest() -> Non
     assert await looks_until_stuck(iter(steps)) == steps.index(9) + 5
 
 
+@pytest.mark.fault("F54")
 async def test_a_stuck_step_ends_every_answer_with_one_error_and_the_engine(
     served: Serve, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -33,6 +33,7 @@ def refused(raw: bytes | None = None, **body: Any) -> RefusedError:
     return caught.value
 
 
+@pytest.mark.fault("F45", "S9")
 @pytest.mark.parametrize(
     ("name", "value"),
     [
@@ -113,6 +114,7 @@ def test_a_bad_value_is_refused_by_name(name: str, value: Any) -> None:
     assert name in str(error)
 
 
+@pytest.mark.fault("S14")
 @pytest.mark.parametrize(
     "raw", [b"", b"{", b"[]", b"null", b"\xff", b'{"prompt": "\\ud800"}', b"{}"]
 )
@@ -120,10 +122,12 @@ def test_what_is_no_request_is_refused(raw: bytes) -> None:
     refused(raw)
 
 
+@pytest.mark.fault("S9")
 def test_deep_nesting_is_refused() -> None:
     refused(b'{"prompt": ' + b"[" * 100_000)
 
 
+@pytest.mark.fault("F66")
 def test_a_refusal_does_not_repeat_what_was_sent() -> None:
     assert "secret" not in str(refused(prompt=["secret"]))
     assert "secret" not in str(refused(raw=b'{"prompt": "secret'))
@@ -191,10 +195,12 @@ def test_plain_greedy_is_what_the_model_finds_likeliest(
     assert parse(**params).params(MODEL).plain_greedy is plain
 
 
+@pytest.mark.fault("F44")
 def test_the_longest_prompt_leaves_room_for_one_token() -> None:
     assert parse(prompt=[1] * 9).ids(MODEL) == [1] * 9
 
 
+@pytest.mark.fault("F44")
 @pytest.mark.parametrize("prompt", [[1] * 10, "x" * 10])
 def test_a_longer_prompt_is_refused_with_both_numbers(prompt: object) -> None:
     error = refused(prompt=prompt)
@@ -218,6 +224,7 @@ def test_as_many_choices_as_were_asked_for_may_be_the_best_of_themselves() -> No
     assert refused(n=3, best_of=1).param == "best_of"
 
 
+@pytest.mark.fault("F49")
 @given(st.text())
 def test_an_event_is_one_line_whatever_the_text(text: str) -> None:
     line = sse({"text": text})

@@ -23,14 +23,13 @@ def typed(text: str, character: int = 0) -> dict[str, Any]:
     return {"range": {"start": place, "end": place}, "text": text}
 
 
+@pytest.mark.fault("F27", "F31", "P23")
 @pytest.mark.parametrize(
     "text",
     ["x\x00 = ", "\ufeffx = ", "x = '\ud83d' + ", "\x00" * 5000 + "\nx = ", "\x7fELF\x02\x01\x01"],
     ids=["NUL", "BOM", "lone surrogate", "binary", "ELF"],
 )
-async def test_f27_f31_text_of_any_kind_is_completed(
-    editor: Editor, fake: FakeEngine, text: str
-) -> None:
+async def test_text_of_any_kind_is_completed(editor: Editor, fake: FakeEngine, text: str) -> None:
     editor.open(text)
     *above, line = text.split("\n")
     column = len(line.encode("utf-16-le", "replace")) // 2
@@ -38,6 +37,7 @@ async def test_f27_f31_text_of_any_kind_is_completed(
     json.dumps(fake.requests[0]).encode()
 
 
+@pytest.mark.fault("F29", "P16")
 @pytest.mark.parametrize(
     "odd",
     [
@@ -49,7 +49,7 @@ async def test_f27_f31_text_of_any_kind_is_completed(
     ],
     ids=["old version", "no version", "no text", "no range", "no changes"],
 )
-async def test_f29_a_document_out_of_step_is_told_once_and_comes_back_with_its_whole_text(
+async def test_a_document_out_of_step_is_told_once_and_comes_back_with_its_whole_text(
     raw: RawServer, fake: FakeEngine, odd: list[dict[str, Any]]
 ) -> None:
     async with raw:
@@ -78,7 +78,8 @@ async def answers(raw: RawServer, count: int, result: Any) -> list[dict[str, Any
     return came
 
 
-async def test_f29_what_is_not_open_or_open_twice_is_handled_in_silence(
+@pytest.mark.fault("F29", "P16")
+async def test_what_is_not_open_or_open_twice_is_handled_in_silence(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     async with raw:
@@ -96,7 +97,8 @@ async def test_f29_what_is_not_open_or_open_twice_is_handled_in_silence(
         assert popups(await works(raw, "end")) == []
 
 
-async def test_f31_a_file_that_is_too_large_is_told_once_and_the_others_work(
+@pytest.mark.fault("F31")
+async def test_a_file_that_is_too_large_is_told_once_and_the_others_work(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     text = "x = 1\n" * (LARGEST // 6 + 1)
@@ -114,7 +116,8 @@ async def test_f31_a_file_that_is_too_large_is_told_once_and_the_others_work(
         assert await suggested(raw, "a", ask(0, 8)) == "fake answer"
 
 
-async def test_f31_200_000_lines_are_edited_and_completed(editor: Editor, fake: FakeEngine) -> None:
+@pytest.mark.fault("F31", "P25")
+async def test_200_000_lines_are_edited_and_completed(editor: Editor, fake: FakeEngine) -> None:
     editor.open("x = 1\n" * 200_000)
     for number in range(200):
         editor.change(number + 2, insertion(number * 1000, 0, "a\nb"))
@@ -139,7 +142,8 @@ URIS = [
 ]
 
 
-async def test_f32_a_document_of_any_uri_is_completed(raw: RawServer, fake: FakeEngine) -> None:
+@pytest.mark.fault("F32")
+async def test_a_document_of_any_uri_is_completed(raw: RawServer, fake: FakeEngine) -> None:
     async with raw:
         await raw.initialize()
         for number, uri in enumerate(URIS):
@@ -152,7 +156,8 @@ async def test_f32_a_document_of_any_uri_is_completed(raw: RawServer, fake: Fake
         assert popups(await works(raw)) == []
 
 
-async def test_f32_p17_nothing_is_read_that_was_not_opened(
+@pytest.mark.fault("F32", "P17")
+async def test_nothing_is_read_that_was_not_opened(
     editor: Editor, fake: FakeEngine, tmp_path: Path
 ) -> None:
     secret = tmp_path / "secret.py"

@@ -72,8 +72,9 @@ async def answer(editor: Editor) -> str:
     return str(result["text"])
 
 
+@pytest.mark.fault("F56")
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGSEGV])
-async def test_f56_an_engine_that_dies_in_mid_stream_is_an_error_and_the_next_request_starts_one(
+async def test_an_engine_that_dies_in_mid_stream_is_an_error_and_the_next_request_starts_one(
     start: StartEditor, engines: Engines, short: Path, how: signal.Signals
 ) -> None:
     wrong(short, "--pause-after", "1")
@@ -89,7 +90,8 @@ async def test_f56_an_engine_that_dies_in_mid_stream_is_an_error_and_the_next_re
     assert len(engines.started()) == 2
 
 
-async def test_f56_that_an_idle_engine_has_died_is_said_at_once(
+@pytest.mark.fault("F56")
+async def test_that_an_idle_engine_has_died_is_said_at_once(
     editor: Editor, engines: Engines
 ) -> None:
     assert editor.statuses[-1].kind == "ready"
@@ -103,7 +105,8 @@ async def test_f56_that_an_idle_engine_has_died_is_said_at_once(
     assert errors(editor) == []
 
 
-async def test_f56_three_crashes_in_a_minute_end_in_one_message_until_the_user_restarts(
+@pytest.mark.fault("F56")
+async def test_three_crashes_in_a_minute_end_in_one_message_until_the_user_restarts(
     editor: Editor, engines: Engines, short: Path
 ) -> None:
     editor.open("x = ")
@@ -123,7 +126,8 @@ async def test_f56_three_crashes_in_a_minute_end_in_one_message_until_the_user_r
     assert len(await editor.invoke(0, 4)) == 1
 
 
-async def test_f56_f60_an_engine_that_cannot_load_is_not_started_for_ever(
+@pytest.mark.fault("F56", "F60")
+async def test_an_engine_that_cannot_load_is_not_started_for_ever(
     start: StartEditor, engines: Engines, short: Path
 ) -> None:
     wrong(short, "--load", "1", "--cause", "model.safetensors is damaged; run: pull")
@@ -138,7 +142,8 @@ async def test_f56_f60_an_engine_that_cannot_load_is_not_started_for_ever(
     assert len(errors(editor)) == 1
 
 
-async def test_f54_an_engine_that_hangs_fails_its_request_and_is_replaced(
+@pytest.mark.fault("F54")
+async def test_an_engine_that_hangs_fails_its_request_and_is_replaced(
     start: StartEditor, engines: Engines, short: Path
 ) -> None:
     wrong(short, "--pause-after", "1")
@@ -156,7 +161,8 @@ async def test_f54_an_engine_that_hangs_fails_its_request_and_is_replaced(
     assert not psutil.pid_exists(hung)
 
 
-async def test_f57_servers_that_start_at_once_share_one_engine(
+@pytest.mark.fault("F57")
+async def test_servers_that_start_at_once_share_one_engine(
     start: StartEditor, engines: Engines
 ) -> None:
     editors = await asyncio.gather(*(start() for _ in range(4)))
@@ -164,7 +170,8 @@ async def test_f57_servers_that_start_at_once_share_one_engine(
     assert len(engines.started()) == 1
 
 
-async def test_f51_a_restart_by_another_window_is_waited_for_without_a_message(
+@pytest.mark.fault("F51")
+async def test_a_restart_by_another_window_is_waited_for_without_a_message(
     start: StartEditor, engines: Engines
 ) -> None:
     one, other = await asyncio.gather(start(), start())
@@ -175,6 +182,7 @@ async def test_f51_a_restart_by_another_window_is_waited_for_without_a_message(
     assert errors(one) + errors(other) == []
 
 
+@pytest.mark.fault("F56")
 async def test_a_server_that_is_killed_lets_its_engine_go(
     tokenizer_folder: Path, start: StartEditor, short: Path
 ) -> None:

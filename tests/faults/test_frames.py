@@ -19,7 +19,8 @@ def status(request_id: int) -> bytes:
     return json.dumps(message).encode()
 
 
-async def test_f01_headers_of_any_sort_are_taken(raw: RawServer) -> None:
+@pytest.mark.fault("F01", "F02")
+async def test_headers_of_any_sort_are_taken(raw: RawServer) -> None:
     content_type = b"Content-Type: application/vscode-jsonrpc; charset=utf-8\r\n"
     forms = [
         b"content-length:%d\r\n\r\n",
@@ -40,8 +41,9 @@ async def test_f01_headers_of_any_sort_are_taken(raw: RawServer) -> None:
             assert "result" in await raw.response(number), form
 
 
+@pytest.mark.fault("F03")
 @pytest.mark.parametrize("off", [-1, 1, -20, 20])
-async def test_f03_a_length_that_is_wrong_is_answered_once_and_then_passed_over(
+async def test_a_length_that_is_wrong_is_answered_once_and_then_passed_over(
     raw: RawServer, off: int
 ) -> None:
     async with raw:
@@ -53,6 +55,7 @@ async def test_f03_a_length_that_is_wrong_is_answered_once_and_then_passed_over(
         assert [(m["id"], m["error"]["code"]) for m in refusals] == [(None, -32700)]
 
 
+@pytest.mark.fault("F04")
 @pytest.mark.parametrize(
     "header",
     [
@@ -65,15 +68,16 @@ async def test_f03_a_length_that_is_wrong_is_answered_once_and_then_passed_over(
         b"\x00\xff\x00",
     ],
 )
-async def test_f04_a_header_without_a_length_is_no_end(raw: RawServer, header: bytes) -> None:
+async def test_a_header_without_a_length_is_no_end(raw: RawServer, header: bytes) -> None:
     async with raw:
         await raw.initialize()
         raw.write(header + b"\r\n\r\n" + status(1) + b"\r\n")
         await works(raw, 2)
 
 
+@pytest.mark.fault("F05", "P15")
 @pytest.mark.parametrize("length", [2**31, 20 * 10**9, 10**20])
-async def test_f05_a_length_that_nobody_means_ends_the_server(raw: RawServer, length: int) -> None:
+async def test_a_length_that_nobody_means_ends_the_server(raw: RawServer, length: int) -> None:
     async with raw:
         await raw.initialize()
         raw.write(b"Content-Length: %d\r\n\r\n{" % length)
@@ -81,7 +85,8 @@ async def test_f05_a_length_that_nobody_means_ends_the_server(raw: RawServer, le
         assert "cannot be followed" in await raw.errors()
 
 
-async def test_f05_a_file_of_70_mb_is_not_opened_and_disturbs_nothing(
+@pytest.mark.fault("F05", "P15")
+async def test_a_file_of_70_mb_is_not_opened_and_disturbs_nothing(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     async with raw:
@@ -100,12 +105,11 @@ async def test_f05_a_file_of_70_mb_is_not_opened_and_disturbs_nothing(
         assert await suggested(raw, 3, ask(0, 4, "file:///project/big.py")) is None
 
 
+@pytest.mark.fault("F06")
 @pytest.mark.parametrize(
     "data", [b"Content-Length: 1000\r\n\r\n{ 'half", b"Content-Length: 10\r\n"]
 )
-async def test_f06_a_message_that_never_ends_ends_with_the_input(
-    raw: RawServer, data: bytes
-) -> None:
+async def test_a_message_that_never_ends_ends_with_the_input(raw: RawServer, data: bytes) -> None:
     async with raw:
         await raw.initialize()
         raw.write(data)
@@ -113,7 +117,8 @@ async def test_f06_a_message_that_never_ends_ends_with_the_input(
         assert await raw.exited() == 1
 
 
-async def test_f07_a_session_comes_byte_by_byte(raw: RawServer) -> None:
+@pytest.mark.fault("F07")
+async def test_a_session_comes_byte_by_byte(raw: RawServer) -> None:
     message = {"jsonrpc": "2.0", "id": 1, "method": "initialize", "params": INITIALIZE}
     async with raw:
         assert raw.process.stdin is not None
@@ -124,7 +129,8 @@ async def test_f07_a_session_comes_byte_by_byte(raw: RawServer) -> None:
         assert "result" in await raw.response(1)
 
 
-async def test_f07_200_messages_in_one_write_are_answered_in_order(raw: RawServer) -> None:
+@pytest.mark.fault("F07")
+async def test_200_messages_in_one_write_are_answered_in_order(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
         raw.write(b"".join(frame(json.loads(status(number))) for number in range(200)))

@@ -40,8 +40,9 @@ NO_JSON_RPC = [
 ]
 
 
+@pytest.mark.fault("F08", "F09", "P2")
 @pytest.mark.parametrize(("bodies", "code"), [(NO_JSON, -32700), (NO_JSON_RPC, -32600)])
-async def test_f08_f09_what_is_no_message_is_answered_without_an_id(
+async def test_what_is_no_message_is_answered_without_an_id(
     raw: RawServer, bodies: list[bytes], code: int
 ) -> None:
     async with raw:
@@ -53,7 +54,8 @@ async def test_f08_f09_what_is_no_message_is_answered_without_an_id(
             assert (refusal["id"], refusal["error"]["code"]) == (None, code), body[:50]
 
 
-async def test_f08_a_byte_order_mark_is_passed_over(raw: RawServer) -> None:
+@pytest.mark.fault("F08")
+async def test_a_byte_order_mark_is_passed_over(raw: RawServer) -> None:
     body = b'\xef\xbb\xbf{"jsonrpc":"2.0","id":1,"method":"shutdown"}'
     async with raw:
         await raw.initialize()
@@ -61,7 +63,8 @@ async def test_f08_a_byte_order_mark_is_passed_over(raw: RawServer) -> None:
         assert (await raw.response(1))["result"] is None
 
 
-async def test_f09_a_method_that_is_no_string_is_refused_with_its_id(raw: RawServer) -> None:
+@pytest.mark.fault("F09")
+async def test_a_method_that_is_no_string_is_refused_with_its_id(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
         methods: list[Any] = [5, None, [], {}]
@@ -110,7 +113,8 @@ def message_of(method: str, params: Any, **more: Any) -> bytes:
     return frame(message if params is None else {**message, "params": params})
 
 
-async def test_f11_bad_params_are_refused(raw: RawServer) -> None:
+@pytest.mark.fault("F11", "P1")
+async def test_bad_params_are_refused(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
         for number, (method, params) in enumerate(BAD_REQUESTS):
@@ -120,7 +124,8 @@ async def test_f11_bad_params_are_refused(raw: RawServer) -> None:
             assert set(error) == {"code", "message"}
 
 
-async def test_f11_f12_a_bad_notification_is_let_pass_in_silence(raw: RawServer) -> None:
+@pytest.mark.fault("F11", "F12")
+async def test_a_bad_notification_is_let_pass_in_silence(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
         for number, (method, params) in enumerate(BAD_NOTIFICATIONS):
@@ -128,7 +133,8 @@ async def test_f11_f12_a_bad_notification_is_let_pass_in_silence(raw: RawServer)
             assert await works(raw, number) == [], (method, params)
 
 
-async def test_f13_an_id_under_way_is_refused_and_a_string_is_another_id(
+@pytest.mark.fault("F13", "P24")
+async def test_an_id_under_way_is_refused_and_a_string_is_another_id(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     method = "workspace/executeCommand"
@@ -146,7 +152,8 @@ async def test_f13_an_id_under_way_is_refused_and_a_string_is_another_id(
         assert (await raw.request(5, *STATUS))["result"]["version"]  # it is free again
 
 
-async def test_f23_a_request_is_answered_once_however_it_is_cancelled(
+@pytest.mark.fault("F23")
+async def test_a_request_is_answered_once_however_it_is_cancelled(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     async with raw:
@@ -170,6 +177,7 @@ async def test_f23_a_request_is_answered_once_however_it_is_cancelled(
         await fake.cancelled()
 
 
+@pytest.mark.fault("F08", "P2")
 async def test_nothing_of_all_this_is_shown_to_the_user(raw: RawServer, fake: FakeEngine) -> None:
     async with raw:
         await raw.initialize()

@@ -34,9 +34,8 @@ sys.stdin.read()
 """
 
 
-async def test_f16_a_second_initialize_leaves_documents_open(
-    raw: RawServer, fake: FakeEngine
-) -> None:
+@pytest.mark.fault("F16", "P5")
+async def test_a_second_initialize_leaves_documents_open(raw: RawServer, fake: FakeEngine) -> None:
     async with raw:
         await raw.initialize()
         raw.send("textDocument/didOpen", document("x = "))
@@ -44,6 +43,7 @@ async def test_f16_a_second_initialize_leaves_documents_open(
         assert await suggested(raw, 2, ask(0, 4)) == "fake answer"
 
 
+@pytest.mark.fault("F15")
 @pytest.mark.parametrize(
     "capabilities",
     [
@@ -53,7 +53,7 @@ async def test_f16_a_second_initialize_leaves_documents_open(
         None,
     ],
 )
-async def test_f15_an_editor_of_a_later_version_is_not_refused(
+async def test_an_editor_of_a_later_version_is_not_refused(
     raw: RawServer, capabilities: dict[str, Any] | None
 ) -> None:
     async with raw:
@@ -61,7 +61,8 @@ async def test_f15_an_editor_of_a_later_version_is_not_refused(
         assert response["result"]["capabilities"]["inlineCompletionProvider"]
 
 
-async def test_f17_everything_is_refused_after_shutdown_and_exit_is_0(raw: RawServer) -> None:
+@pytest.mark.fault("F17", "P6")
+async def test_everything_is_refused_after_shutdown_and_exit_is_0(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
         await raw.request(1, "shutdown")
@@ -84,8 +85,9 @@ def by_sigterm(raw: RawServer) -> None:
     raw.process.send_signal(signal.SIGTERM)
 
 
+@pytest.mark.fault("F18", "F19")
 @pytest.mark.parametrize(("end", "code"), [(by_shutdown, 0), (by_end_of_input, 1), (by_sigterm, 0)])
-async def test_f18_f19_every_end_in_mid_work_frees_the_engine(
+async def test_every_end_in_mid_work_frees_the_engine(
     raw: RawServer, fake: FakeEngine, end: Callable[[RawServer], None], code: int
 ) -> None:
     async with raw:
@@ -102,8 +104,9 @@ async def test_f18_f19_every_end_in_mid_work_frees_the_engine(
     assert (fake.running, fake.leases) == (0, 0)
 
 
+@pytest.mark.fault("F18", "P8")
 @pytest.mark.parametrize(("end", "code"), [(by_shutdown, 0), (by_end_of_input, 1)])
-async def test_f18_p8_a_thread_that_hangs_does_not_keep_the_server(
+async def test_a_thread_that_hangs_does_not_keep_the_server(
     env: dict[str, str], fake: FakeEngine, end: Callable[[RawServer], None], code: int
 ) -> None:
     hang = (
@@ -123,8 +126,9 @@ async def test_f18_p8_a_thread_that_hangs_does_not_keep_the_server(
         assert "hanging" in await raw.errors()
 
 
+@pytest.mark.fault("F20", "P9")
 @pytest.mark.parametrize("killed", ["editor", "helper first"])
-async def test_f20_an_editor_that_is_killed_takes_its_server_along(
+async def test_an_editor_that_is_killed_takes_its_server_along(
     env: dict[str, str], fake: FakeEngine, killed: str
 ) -> None:
     """Also where a helper of the editor's keeps the pipes open, and before `initialized`."""
@@ -149,7 +153,8 @@ async def test_f20_an_editor_that_is_killed_takes_its_server_along(
                 process.kill()
 
 
-async def test_f20_an_editor_that_is_dead_already_or_dies_after_shutdown_is_noticed(
+@pytest.mark.fault("F20", "P9")
+async def test_an_editor_that_is_dead_already_or_dies_after_shutdown_is_noticed(
     raw: RawServer, env: dict[str, str], foreign: str | None
 ) -> None:
     child = await asyncio.create_subprocess_exec("cat", stdin=asyncio.subprocess.PIPE)
@@ -166,16 +171,16 @@ async def test_f20_an_editor_that_is_dead_already_or_dies_after_shutdown_is_noti
         assert await dead.exited() == 1
 
 
+@pytest.mark.fault("F20")
 @pytest.mark.parametrize("process_id", [None, -1, "7", 0.5])
-async def test_f20_without_a_process_id_the_server_runs_on(
-    raw: RawServer, process_id: object
-) -> None:
+async def test_without_a_process_id_the_server_runs_on(raw: RawServer, process_id: object) -> None:
     async with raw:
         await raw.initialize(processId=process_id)
         await works(raw)
 
 
-async def test_f21_a_closed_output_ends_the_server_that_has_nothing_to_say(
+@pytest.mark.fault("F21", "P10")
+async def test_a_closed_output_ends_the_server_that_has_nothing_to_say(
     raw: RawServer,
 ) -> None:
     async with raw:
@@ -184,7 +189,8 @@ async def test_f21_a_closed_output_ends_the_server_that_has_nothing_to_say(
         assert await raw.exited() == 1
 
 
-async def test_f22_while_nobody_reads_cancels_are_heard_and_memory_is_bounded(
+@pytest.mark.fault("F22", "P11")
+async def test_while_nobody_reads_cancels_are_heard_and_memory_is_bounded(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     count = 3000
@@ -205,9 +211,8 @@ async def test_f22_while_nobody_reads_cancels_are_heard_and_memory_is_bounded(
         await works(raw, "the end")
 
 
-async def test_f22_a_log_that_nobody_reads_stops_nothing(
-    env: dict[str, str], fake: FakeEngine
-) -> None:
+@pytest.mark.fault("F22")
+async def test_a_log_that_nobody_reads_stops_nothing(env: dict[str, str], fake: FakeEngine) -> None:
     talk = (
         "import itertools, logging\n"
         "from opencoder_lsp.lsp.documents import Documents\n"

@@ -37,8 +37,9 @@ def limited(pid: int, what: int) -> Iterator[None]:
         resource.prlimit(pid, what, before)
 
 
+@pytest.mark.fault("F62")
 @linux
-async def test_f62_without_file_handles_requests_fail_and_later_ones_work(
+async def test_without_file_handles_requests_fail_and_later_ones_work(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     async with raw:
@@ -67,8 +68,9 @@ def changed(text: str) -> dict[str, object]:
     }
 
 
+@pytest.mark.fault("F62")
 @linux
-async def test_f62_on_a_full_disk_answers_are_given_that_cannot_be_kept(
+async def test_on_a_full_disk_answers_are_given_that_cannot_be_kept(
     raw: RawServer, fake: FakeEngine
 ) -> None:
     show = {"uri": document("")["textDocument"]["uri"], "show": True}
@@ -101,7 +103,8 @@ async def test_f62_on_a_full_disk_answers_are_given_that_cannot_be_kept(
         assert kept["result"]["conversationId"]
 
 
-async def test_f62_a_server_that_was_suspended_goes_on(raw: RawServer, fake: FakeEngine) -> None:
+@pytest.mark.fault("F62")
+async def test_a_server_that_was_suspended_goes_on(raw: RawServer, fake: FakeEngine) -> None:
     async with raw:
         await raw.initialize(processId=os.getpid())
         raw.send("textDocument/didOpen", document("x = "))
@@ -114,7 +117,8 @@ async def test_f62_a_server_that_was_suspended_goes_on(raw: RawServer, fake: Fak
         assert (await raw.response(2))["result"]["items"]
 
 
-def test_f62_nothing_in_a_front_waits_by_the_time_of_day() -> None:
+@pytest.mark.fault("F62")
+def test_nothing_in_a_front_waits_by_the_time_of_day() -> None:
     """A clock that jumps an hour can then end no wait, and make none long."""
     found = set[str]()
     for room in ("lsp", "client"):

@@ -39,9 +39,8 @@ def ports(pid: int) -> list[object]:
     return list(psutil.Process(pid).net_connections(kind="inet"))
 
 
-async def test_f34_f35_f36_the_language_server_has_no_port(
-    editor: Editor, fake: FakeEngine
-) -> None:
+@pytest.mark.fault("F34", "F35", "F36", "P19", "P20", "S1", "S2", "S3", "S4", "S15", "S20")
+async def test_the_language_server_has_no_port(editor: Editor, fake: FakeEngine) -> None:
     editor.open("x = ")
     await editor.complete(0, 4)
     await editor.command("opencoder.chat", {"message": "Hello"})
@@ -64,7 +63,8 @@ async def launcher(short: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
         stop_engine(engine)
 
 
-async def test_f34_s15_the_engine_has_no_port_and_one_socket_of_its_owner_s(
+@pytest.mark.fault("F34", "S1", "S2", "S3", "S4", "S15", "S20")
+async def test_the_engine_has_no_port_and_one_socket_of_its_owner_s(
     launcher: Launcher,
 ) -> None:
     client = await launcher.client()
@@ -81,7 +81,8 @@ async def test_f34_s15_the_engine_has_no_port_and_one_socket_of_its_owner_s(
     assert named - {""} == {str(socket)}
 
 
-async def test_f66_s16_without_a_network_everything_works_and_nobody_tries_it(
+@pytest.mark.fault("F66", "S16")
+async def test_without_a_network_everything_works_and_nobody_tries_it(
     env: dict[str, str], fake: FakeEngine
 ) -> None:
     prompt = "x = 1  # https://example.com/a.png ![](http://example.com/b.png)"
@@ -99,6 +100,7 @@ async def test_f66_s16_without_a_network_everything_works_and_nobody_tries_it(
         assert "NETWORK" not in await raw.errors()
 
 
+@pytest.mark.fault("F66")
 async def test_that_the_network_is_watched_would_be_seen(env: dict[str, str]) -> None:
     loud = NO_NETWORK + "try: socket.create_connection(('127.0.0.1', 9))\nexcept OSError: pass\n"
     async with patched(env, loud) as raw:

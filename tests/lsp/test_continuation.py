@@ -101,6 +101,7 @@ async def test_the_prompt_is_as_long_as_the_setting_says_where_it_says_so(
     assert 350 < len((await fake.requested())["prompt"]) <= 700
 
 
+@pytest.mark.fault("F44")
 async def test_prompt_and_answer_together_fit_the_context(engine: Engine, fake: FakeEngine) -> None:
     async with source(engine, prompt_tokens=100_000)(LONG):
         pass

@@ -15,6 +15,7 @@ ASK = {
 INITIALIZE: dict[str, Any] = {"processId": 7, "rootUri": None, "capabilities": {}}
 
 
+@pytest.mark.fault("F11")
 @pytest.mark.parametrize(
     "change",
     [

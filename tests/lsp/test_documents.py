@@ -48,6 +48,7 @@ def version(number: int) -> types.VersionedTextDocumentIdentifier:
     return types.VersionedTextDocumentIdentifier(number, URI)
 
 
+@pytest.mark.fault("F25", "F26", "F28")
 @settings(max_examples=1500, deadline=None)
 @given(texts, st.lists(changes(), max_size=8), st.sampled_from(ENCODINGS))
 def test_any_sequence_of_edits_leaves_the_text_of_the_reference_model(
@@ -67,6 +68,7 @@ def test_any_sequence_of_edits_leaves_the_text_of_the_reference_model(
         assert ours.line_count == len(reference.line_starts())
 
 
+@pytest.mark.fault("F26")
 @settings(max_examples=1000, deadline=None)
 @given(texts, positions, st.sampled_from(ENCODINGS))
 def test_text_left_and_right_of_any_position_is_that_of_the_reference_model(
@@ -101,6 +103,7 @@ def test_a_place_given_back_to_the_editor_means_the_same_place(
     assert ours.spot(ours.position(spot)) == spot
 
 
+@pytest.mark.fault("F26", "P22")
 @pytest.mark.parametrize(
     ("encoding", "character"), [("utf-8", 10), ("utf-16", 4), ("utf-32", 3)], ids=ENCODINGS
 )
@@ -113,6 +116,7 @@ def test_a_column_after_an_emoji_counts_in_the_units_of_the_encoding(
     assert ours.position(spot) == types.Position(0, character)
 
 
+@pytest.mark.fault("F26", "P22")
 @pytest.mark.parametrize(("encoding", "inside"), [("utf-8", (2, 3, 4)), ("utf-16", (2,))])
 def test_a_position_inside_a_character_is_rounded_up(
     encoding: Encoding, inside: tuple[int, ...]
@@ -121,36 +125,42 @@ def test_a_position_inside_a_character_is_rounded_up(
     assert {ours.spot(types.Position(0, column)) for column in inside} == {Spot(0, 2)}
 
 
+@pytest.mark.fault("F24")
 def test_text_typed_past_the_end_of_a_last_line_is_put_at_its_end() -> None:
     ours = document("abc")
     ours.apply([partial((0, 99), (0, 99), "X")])
     assert ours.text == "abcX"
 
 
+@pytest.mark.fault("F24")
 def test_text_typed_past_the_end_of_a_line_stays_before_its_line_break() -> None:
     ours = document("abc\r\ndef")
     ours.apply([partial((0, 99), (0, 99), "X")])
     assert ours.text == "abcX\r\ndef"
 
 
+@pytest.mark.fault("F24")
 def test_a_position_past_the_last_line_is_the_end_of_the_text() -> None:
     assert document("abc\n").split(Spot(1, 0)) == ("abc\n", "")
     assert document("abc\n").spot(types.Position(7, 3)) == Spot(1, 0)
     assert document("abc").spot(types.Position(2**31 - 1, 2**31 - 1)) == Spot(0, 3)
 
 
+@pytest.mark.fault("F28")
 def test_a_reversed_range_is_swapped() -> None:
     ours = document("one two")
     ours.apply([partial((0, 7), (0, 4), "three")])
     assert ours.text == "one three"
 
 
+@pytest.mark.fault("F25")
 def test_form_feed_and_u2028_do_not_end_a_line() -> None:
     ours = document("a\x0cb\u2028c\x85d\x0be\x1cf\ng")
     assert ours.line_count == 2
     assert ours.line(0) == "a\x0cb\u2028c\x85d\x0be\x1cf"
 
 
+@pytest.mark.fault("F25")
 def test_a_line_feed_put_behind_a_carriage_return_makes_one_line_break() -> None:
     ours = document("a\rb")
     ours.apply([partial((1, 0), (1, 0), "\n")])
@@ -158,11 +168,13 @@ def test_a_line_feed_put_behind_a_carriage_return_makes_one_line_break() -> None
     assert ours.line_count == 2
 
 
+@pytest.mark.fault("F25")
 def test_text_between_carriage_return_and_line_feed_is_not_reachable() -> None:
     ours = document("a\r\nb")
     assert ours.spot(types.Position(0, 2)) == Spot(0, 1)
 
 
+@pytest.mark.fault("F28")
 def test_changes_of_one_notification_build_on_each_other() -> None:
     ours = document("")
     ours.apply([partial((0, 0), (0, 0), "ab"), partial((0, 2), (0, 2), "cd\n")])
@@ -170,12 +182,14 @@ def test_changes_of_one_notification_build_on_each_other() -> None:
     assert ours.text == "abcd\nx"
 
 
+@pytest.mark.fault("F27", "P23")
 def test_text_always_can_be_encoded() -> None:
     ours = document("x = '\ud83d'\n")
     ours.apply([partial((0, 0), (0, 0), "\ude00")])
     assert ours.text.encode("utf-8").decode("utf-8") == "\ufffdx = '\ufffd'\n"
 
 
+@pytest.mark.fault("F29", "P16")
 def test_a_change_of_a_document_that_is_not_open_is_dropped_with_one_line_in_the_log(
     caplog: pytest.LogCaptureFixture, tmp_path: Path
 ) -> None:
@@ -190,6 +204,7 @@ def test_a_change_of_a_document_that_is_not_open_is_dropped_with_one_line_in_the
     assert documents.get(file.as_uri()) is None
 
 
+@pytest.mark.fault("F29")
 def test_a_change_of_an_older_version_is_dropped_and_the_document_is_out_of_sync() -> None:
     documents = Documents()
     ours = documents.open(item("abc", version=5))
@@ -198,6 +213,7 @@ def test_a_change_of_an_older_version_is_dropped_and_the_document_is_out_of_sync
     assert not ours.in_sync
 
 
+@pytest.mark.fault("F29")
 def test_the_whole_text_brings_a_document_back_into_sync() -> None:
     documents = Documents()
     ours = documents.open(item("abc", version=5))
@@ -206,6 +222,7 @@ def test_the_whole_text_brings_a_document_back_into_sync() -> None:
     assert (ours.text, ours.in_sync, ours.version) == ("new", True, 6)
 
 
+@pytest.mark.fault("F29")
 def test_a_change_that_cannot_be_read_puts_its_document_out_of_sync() -> None:
     documents = Documents()
     ours, other = (
@@ -223,6 +240,7 @@ def test_a_change_that_cannot_be_read_puts_its_document_out_of_sync() -> None:
     assert not other.in_sync
 
 
+@pytest.mark.fault("F29")
 def test_a_document_that_is_opened_twice_is_replaced(caplog: pytest.LogCaptureFixture) -> None:
     documents = Documents()
     documents.open(item("old"))
@@ -239,6 +257,7 @@ def test_a_closed_document_is_forgotten() -> None:
     assert not documents.close(URI)
 
 
+@pytest.mark.fault("P25")
 def test_a_file_of_five_megabytes_is_edited_line_by_line() -> None:
     ours = document("    total = total + 1  # ✓\n" * 170_000)
     for number in range(0, 170_000, 1_700):

@@ -36,6 +36,7 @@ def test_errors_of_ours_have_their_code_and_their_message(
     assert translated(error, "m") == (code, message)
 
 
+@pytest.mark.fault("F33")
 def test_any_other_error_is_named_without_its_text(caplog: pytest.LogCaptureFixture) -> None:
     with pytest.raises(UnicodeEncodeError) as raised:
         "secret \ud83d".encode()

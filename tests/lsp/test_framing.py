@@ -42,6 +42,7 @@ def headed(body: bytes, length: int | None = None) -> bytes:
     return b"Content-Length: %d\r\n\r\n%b" % (len(body) if length is None else length, body)
 
 
+@pytest.mark.fault("F07")
 @given(st.lists(json_values, max_size=4), st.lists(st.integers(1, 9), max_size=60))
 def test_messages_come_out_as_they_went_in_however_they_are_cut(
     values: list[Any], cuts: list[int]
@@ -64,6 +65,7 @@ def test_no_bytes_raise_anything_but_a_broken_stream(noise: bytes, rest: list[by
                 assert not isinstance(item, bytes)
 
 
+@pytest.mark.fault("F01")
 @pytest.mark.parametrize(
     "header",
     [
@@ -81,6 +83,7 @@ def test_headers_are_taken_as_clients_write_them(header: bytes) -> None:
     assert messages(header % len(BODY) + BODY + frame(TWO)) == [ONE, TWO]
 
 
+@pytest.mark.fault("F03")
 @pytest.mark.parametrize("length", [len(BODY) - 1, len(BODY) - 7, len(BODY) + 1, len(BODY) + 9])
 def test_a_wrong_length_is_reported_once_and_the_next_message_is_found(length: int) -> None:
     first, *rest = messages(headed(BODY, length) + frame(TWO) + frame(ONE))
@@ -88,17 +91,20 @@ def test_a_wrong_length_is_reported_once_and_the_next_message_is_found(length: i
     assert rest == [TWO, ONE]
 
 
+@pytest.mark.fault("F04")
 def test_garbage_between_messages_is_reported_once() -> None:
     first, *rest = messages(b"hello\r\nthere\r\n" + frame(ONE))
     assert isinstance(first, Malformed)
     assert rest == [ONE]
 
 
+@pytest.mark.fault("F08")
 def test_each_body_that_is_no_json_is_reported() -> None:
     out = messages(headed(b"{") + headed(b"nope") + frame(ONE))
     assert [isinstance(item, Malformed) for item in out] == [True, True, False]
 
 
+@pytest.mark.fault("F08")
 @pytest.mark.parametrize(
     "body",
     [b"{", b"\xff\xfe", b'{"a": NaN}', b"[Infinity]", b"[" * 100_000, b'"\x01"', b"{} {}", b" "],
@@ -110,14 +116,17 @@ def test_what_is_no_json_is_an_error_without_its_text(body: bytes) -> None:
     assert "NaN" not in str(error.value)
 
 
+@pytest.mark.fault("F08")
 def test_a_byte_order_mark_is_passed_over() -> None:
     assert parse(b"\xef\xbb\xbf{}") == {}
 
 
+@pytest.mark.fault("F04")
 def test_an_empty_message_is_skipped() -> None:
     assert messages(b"Content-Length: 0\r\n\r\n" + frame(ONE)) == [ONE]
 
 
+@pytest.mark.fault("F05")
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 def test_a_message_that_is_too_large_is_passed_over(step: int) -> None:
     frames, out = Frames(body_limit=100), list[Any]()
@@ -128,6 +137,7 @@ def test_a_message_that_is_too_large_is_passed_over(step: int) -> None:
     assert [out[1], out[3]] == [ONE, TWO]
 
 
+@pytest.mark.fault("F05")
 @pytest.mark.parametrize("step", [9, 10_000])
 @pytest.mark.parametrize("method", ["textDocument/didOpen", "textDocument/didChange"])
 @pytest.mark.parametrize("backwards", [False, True])
@@ -146,12 +156,14 @@ def test_a_message_as_large_as_the_limit_is_read() -> None:
     assert list(Frames(body_limit=len(BODY)).feed(headed(BODY))) == [ONE]
 
 
+@pytest.mark.fault("F05")
 def test_a_length_that_no_editor_announces_ends_the_stream_before_its_body() -> None:
     for length in (PASSED_LIMIT + 1, 2**31, 20 * 10**9, 10**30):
         with pytest.raises(BrokenStream):
             messages(b"Content-Length: %d\r\n" % length)
 
 
+@pytest.mark.fault("F04")
 def test_a_header_without_end_ends_the_stream() -> None:
     with pytest.raises(BrokenStream):
         messages(b"x" * 9000)

@@ -50,6 +50,7 @@ def test_lines_are_written_in_order_with_their_values(kept: Kept) -> None:
     assert kept.lines == [f"line {number}" for number in range(100)]
 
 
+@pytest.mark.fault("F22")
 def test_a_log_that_nobody_reads_stops_nobody(kept: Kept) -> None:
     kept.go.clear()
     background = BackgroundHandler([kept])
@@ -114,6 +115,7 @@ def test_every_log_is_in_the_background_for_the_length_of_a_block(kept: Kept) ->
         root.removeHandler(kept)
 
 
+@pytest.mark.fault("F66")
 async def test_what_asyncio_finds_nobody_to_tell_is_logged_without_its_text(
     caplog: pytest.LogCaptureFixture,
 ) -> None:

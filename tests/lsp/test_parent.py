@@ -29,6 +29,7 @@ def editor() -> Iterator["subprocess.Popen[bytes]"]:
     process.communicate()
 
 
+@pytest.mark.fault("F20")
 async def test_a_process_that_ends_is_gone_also_as_a_zombie(
     editor: "subprocess.Popen[bytes]",
 ) -> None:
@@ -51,6 +52,7 @@ async def test_a_number_that_no_process_can_have_is_not_watched() -> None:
     pending.pop().cancel()
 
 
+@pytest.mark.fault("F20", "F62")
 @pytest.mark.parametrize("where", ["__init__", "is_running", "status"])
 async def test_not_being_able_to_look_is_no_end(
     monkeypatch: pytest.MonkeyPatch, editor: "subprocess.Popen[bytes]", where: str

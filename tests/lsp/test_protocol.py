@@ -34,6 +34,7 @@ def opened() -> tuple[Protocol, Sent]:
     return protocol, sent
 
 
+@pytest.mark.fault("F33")
 @pytest.mark.parametrize(
     "result", [{"progress": float("nan")}, {"secret": object()}, float("inf"), {"secret": {1j}}]
 )
@@ -51,6 +52,7 @@ async def test_a_result_that_is_no_json_is_answered_with_an_error(
     assert "secret" not in message["error"]["message"] + caplog.text
 
 
+@pytest.mark.fault("F33")
 async def test_a_mistake_of_ours_is_an_answer_and_the_next_message_is_handled(
     monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -70,6 +72,7 @@ async def test_a_mistake_of_ours_is_an_answer_and_the_next_message_is_handled(
     assert (await sent.messages.get())["error"]["code"] == -32601
 
 
+@pytest.mark.fault("F33", "P18")
 @pytest.mark.parametrize("error", [MemoryError, RecursionError, KeyError, StopAsyncIteration])
 async def test_whatever_a_handler_raises_is_an_error_without_its_text(
     error: type[Exception], caplog: pytest.LogCaptureFixture
@@ -89,6 +92,7 @@ async def test_whatever_a_handler_raises_is_an_error_without_its_text(
     assert "secret" not in message["error"]["message"] + caplog.text
 
 
+@pytest.mark.fault("F05")
 @pytest.mark.parametrize("opens", [True, False])
 async def test_a_message_that_is_too_large_is_told_once_and_puts_documents_out_of_step(
     opens: bool,
@@ -104,6 +108,7 @@ async def test_a_message_that_is_too_large_is_told_once_and_puts_documents_out_o
     assert document.in_sync is opens
 
 
+@pytest.mark.fault("F14", "P21")
 async def test_an_answer_to_a_question_that_was_given_up_is_let_pass() -> None:
     protocol, sent = opened()
     question = asyncio.ensure_future(
@@ -118,6 +123,7 @@ async def test_an_answer_to_a_question_that_was_given_up_is_let_pass() -> None:
     assert sent.messages.empty()
 
 
+@pytest.mark.fault("F14")
 @pytest.mark.parametrize(
     "answer",
     [{"result": {}}, {"result": 5}, {"error": 5}, {"error": {"message": "no"}}, {}],

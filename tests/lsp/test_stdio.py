@@ -42,6 +42,7 @@ async def test_messages_are_read_in_order_until_the_end(pipe: tuple[int, int]) -
     await task
 
 
+@pytest.mark.fault("F22")
 async def test_no_more_is_read_than_can_be_handled(pipe: tuple[int, int]) -> None:
     reader = Reader(pipe[0], limit=0)
     reader.start()
@@ -113,6 +114,7 @@ async def test_what_is_written_arrives_in_order_however_late_it_is_read(
     assert failure.count == 0
 
 
+@pytest.mark.fault("F21")
 async def test_a_closed_pipe_is_noticed_with_nothing_to_write(pipe: tuple[int, int]) -> None:
     failure = Failure()
     Writer(pipe[1], failure).start()
@@ -120,6 +122,7 @@ async def test_a_closed_pipe_is_noticed_with_nothing_to_write(pipe: tuple[int, i
     await failure.noted.wait()
 
 
+@pytest.mark.fault("F21")
 async def test_a_closed_socket_is_noticed_and_a_half_closed_one_is_still_written_to() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -139,6 +142,7 @@ async def test_a_closed_socket_is_noticed_and_a_half_closed_one_is_still_written
         await failure.noted.wait()
 
 
+@pytest.mark.fault("F22")
 async def test_a_client_that_does_not_read_for_too_long_counts_as_gone(
     pipe: tuple[int, int], monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -106,6 +106,7 @@ async def test_typing_ahead_of_the_stream_starts_anew_once_it_says_something_els
     assert await second == "ll()"
 
 
+@pytest.mark.fault("F30")
 async def test_an_edit_that_contradicts_the_stream_closes_it_and_answers_none(
     session: Session, source: ScriptedSource
 ) -> None:

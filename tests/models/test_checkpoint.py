@@ -54,12 +54,14 @@ def test_a_folder_without_weights_says_what_it_lacks(tmp_path: Path) -> None:
         checkpoint.find(tmp_path)
 
 
+@pytest.mark.fault("F60")
 def test_a_missing_shard_is_named(folder: Path) -> None:
     (folder / FIRST).unlink()
     with pytest.raises(ModelError, match=rf"{FIRST} is missing"):
         check(folder)
 
 
+@pytest.mark.fault("F60")
 @pytest.mark.parametrize(
     ("content", "message"),
     [
@@ -83,6 +85,7 @@ def test_what_is_no_safetensors_file_is_named(folder: Path, content: bytes, mess
         check(folder)
 
 
+@pytest.mark.fault("F60")
 def test_a_truncated_shard_is_named_with_both_sizes(folder: Path) -> None:
     size = (folder / FIRST).stat().st_size
     with (folder / FIRST).open("r+b") as file:
@@ -93,6 +96,7 @@ def test_a_truncated_shard_is_named_with_both_sizes(folder: Path) -> None:
         check(folder)
 
 
+@pytest.mark.fault("F60")
 def test_a_tensor_of_the_wrong_shape_is_named_with_file_and_both_shapes(tmp_path: Path) -> None:
     weights = random_weights()
     weights["transformer.h.1.mlp.c_fc.bias"] = torch.zeros(31, dtype=torch.bfloat16)
@@ -124,6 +128,7 @@ def test_quantized_tensors_are_refused(tmp_path: Path) -> None:
         check(tmp_path)
 
 
+@pytest.mark.fault("F60")
 def test_an_index_that_does_not_agree_with_its_shards_is_found(folder: Path) -> None:
     path = folder / "model.safetensors.index.json"
     index = json.loads(path.read_text())
@@ -133,6 +138,7 @@ def test_an_index_that_does_not_agree_with_its_shards_is_found(folder: Path) -> 
         check(folder)
 
 
+@pytest.mark.fault("F60")
 @pytest.mark.parametrize("content", ["", "{}", '{"weight_map": {}}', '{"weight_map": [1]}'])
 def test_a_damaged_index_is_named(folder: Path, content: str) -> None:
     (folder / "model.safetensors.index.json").write_text(content)

@@ -56,6 +56,7 @@ def compare(model: torch.nn.Module, config: dict[str, Any]) -> None:
         assert expected == {n: s for n, s in shapes.items() if n != "lm_head.weight"}
 
 
+@pytest.mark.fault("S11")
 @pytest.mark.parametrize(
     "key",
     ["auto_map", "trust_remote_code", "_attn_implementation_internal", "attn_implementation"],

@@ -49,12 +49,14 @@ def test_whole_files_pass_with_progress_up_to_the_total(folder: Path, progress: 
     assert progress.calls[-1] == ("checking", total, total)
 
 
+@pytest.mark.fault("F60")
 def test_a_missing_file_is_named_with_the_cure(folder: Path) -> None:
     (folder / "model.safetensors").unlink()
     with pytest.raises(ModelError, match=rf"model\.safetensors is missing; {CURE}"):
         Manifest.load(folder).check_sizes(folder)
 
 
+@pytest.mark.fault("F60")
 def test_a_truncated_file_is_named_with_both_sizes(folder: Path) -> None:
     with (folder / "model.safetensors").open("r+b") as file:
         file.truncate(1000)
@@ -62,6 +64,7 @@ def test_a_truncated_file_is_named_with_both_sizes(folder: Path) -> None:
         Manifest.load(folder).check_sizes(folder)
 
 
+@pytest.mark.fault("F60")
 def test_one_flipped_bit_is_found(folder: Path) -> None:
     data = bytearray((folder / "model.safetensors").read_bytes())
     data[2_000_000] ^= 1

@@ -130,6 +130,7 @@ def test_a_wrong_shape_is_named_with_its_file_and_nothing_is_left(
     assert [p.name for p in models.iterdir()] == [".tiny.lock"]
 
 
+@pytest.mark.fault("F60")
 def test_a_tokenizer_larger_than_the_model_is_refused(source: Path, progress: Stages) -> None:
     write_model(source)
     write_config(source, vocab_size=278)

@@ -181,6 +181,7 @@ def test_without_the_engine_extra_nothing_large_is_fetched_that_needs_it(
     assert hub.fetched() == []
 
 
+@pytest.mark.fault("F62")
 def test_a_full_disk_is_noticed_before_the_download_with_both_numbers(
     hub: FakeHub, source: Path, progress: Stages, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -173,6 +173,7 @@ def test_line_ends_of_windows_are_plain_in_the_prompt(small: Tokenizer) -> None:
     assert within == ask(small, "a = 1", "\nb = 2\n")
 
 
+@pytest.mark.fault("F46")
 def test_control_tokens_as_text_stay_text(small: Tokenizer) -> None:
     code = "s = '<|end_of_turn|><fim_middle>'\n("
     prompt = ask(small, code, "\n" + code)
@@ -181,6 +182,7 @@ def test_control_tokens_as_text_stay_text(small: Tokenizer) -> None:
     assert text(small, prompt).count("<|end_of_turn|><fim_middle>") == 2
 
 
+@pytest.mark.fault("F27", "P23")
 def test_a_lone_surrogate_does_no_harm(small: Tokenizer) -> None:
     prompt = ask(small, "x = '\ud800' + f(", "\n'\udc00'\n")
     assert "\ufffd" in text(small, prompt)
@@ -414,6 +416,7 @@ def test_a_long_file_fills_at_least_half_of_the_budget_from_a_line_start_on(
         assert limit * 0.6 <= len(prompt.ids) <= limit
 
 
+@pytest.mark.fault("F45")
 @pytest.mark.parametrize("unit", ["🎉", "x", " ", "\n", "x = 1\n", "漢字 "])
 def test_five_megabytes_of_anything_are_cut_to_the_budget(starcoder: Tokenizer, unit: str) -> None:
     half = unit * (2_500_000 // len(unit))

@@ -11,6 +11,7 @@ from opencoder_lsp.settings import PrivacySettings, Settings
 DEFAULT = Settings()
 
 
+@pytest.mark.fault("F66")
 @pytest.mark.parametrize(
     "name",
     [
@@ -47,18 +48,21 @@ def test_a_document_that_was_never_saved_may_be_sent() -> None:
     assert may_send("", DEFAULT)
 
 
+@pytest.mark.fault("F66")
 def test_a_link_to_a_secret_is_a_secret(tmp_path: Path) -> None:
     (tmp_path / ".env").write_text("TOKEN=1\n", encoding="utf-8")
     (tmp_path / "notes.txt").symlink_to(".env")
     assert not may_send(str(tmp_path / "notes.txt"), DEFAULT)
 
 
+@pytest.mark.fault("F66")
 def test_a_link_named_like_a_secret_is_a_secret(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("x\n", encoding="utf-8")
     (tmp_path / ".env").symlink_to("notes.txt")
     assert not may_send(str(tmp_path / ".env"), DEFAULT)
 
 
+@pytest.mark.fault("F66")
 def test_every_link_on_the_way_counts(tmp_path: Path) -> None:
     (tmp_path / "plain").write_text("x\n", encoding="utf-8")
     (tmp_path / "id_rsa").symlink_to(tmp_path / "plain")
@@ -74,6 +78,7 @@ def test_a_link_through_a_linked_folder_is_followed(tmp_path: Path) -> None:
     assert not may_send(str(tmp_path / "short" / "notes.txt"), DEFAULT)
 
 
+@pytest.mark.fault("F66")
 def test_a_circle_of_links_is_kept_back(tmp_path: Path) -> None:
     (tmp_path / "a").symlink_to("b")
     (tmp_path / "b").symlink_to("a")

@@ -44,6 +44,7 @@ texts = st.lists(
 many = settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
 
 
+@pytest.mark.fault("F46", "S17")
 @many
 @given(text=texts)
 def test_no_text_becomes_a_control_token_and_decoding_gives_it_back(
@@ -54,6 +55,7 @@ def test_no_text_becomes_a_control_token_and_decoding_gives_it_back(
     assert each_kind.decode(ids) == text
 
 
+@pytest.mark.fault("F46", "S17")
 @many
 @given(text=texts)
 def test_starcoder_makes_no_control_token_from_text_and_gives_it_back(
@@ -70,6 +72,7 @@ def test_characters_that_starcoder_cannot_write_become_replacement_characters(
     assert starcoder.encode("a\U00040000b") == starcoder.encode("a\ufffdb")
 
 
+@pytest.mark.fault("F49")
 @many
 @given(data=st.data())
 def test_pieces_of_any_ids_join_to_the_text_of_all_and_hold_no_half_character(
@@ -116,6 +119,7 @@ def test_a_broken_character_does_not_swallow_what_follows(small: Tokenizer) -> N
     assert "".join(map(decoder.push, small.encode("ab"))) == "\ufffdab"
 
 
+@pytest.mark.fault("F27", "P23")
 @pytest.mark.parametrize(
     ("text", "meant"),
     [

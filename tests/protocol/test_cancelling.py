@@ -18,6 +18,7 @@ async def code_of_error(request: "asyncio.Future[Any]") -> int:
     return error.value.code
 
 
+@pytest.mark.fault("F23", "P12")
 async def test_a_cancelled_request_is_answered_at_once_and_its_work_ends(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -31,6 +32,7 @@ async def test_a_cancelled_request_is_answered_at_once_and_its_work_ends(
     assert fake.running == 0
 
 
+@pytest.mark.fault("F23")
 async def test_a_request_that_is_cancelled_with_the_same_breath_is_answered_once(
     editor: Editor,
 ) -> None:
@@ -47,6 +49,7 @@ async def test_a_request_that_is_cancelled_with_the_same_breath_is_answered_once
             assert not isinstance(answer, BaseException)
 
 
+@pytest.mark.fault("F23", "P12")
 async def test_after_many_cancelled_requests_nothing_runs_and_the_next_one_works(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -59,6 +62,7 @@ async def test_after_many_cancelled_requests_nothing_runs_and_the_next_one_works
     assert len(await editor.complete(0, 4)) == 1
 
 
+@pytest.mark.fault("F23")
 async def test_cancelling_what_is_not_under_way_is_no_trouble(editor: Editor) -> None:
     editor.open("x = ")
     for request_id in ("never", 17):
@@ -70,6 +74,7 @@ async def test_cancelling_what_is_not_under_way_is_no_trouble(editor: Editor) ->
     assert editor.messages == []
 
 
+@pytest.mark.fault("F30")
 async def test_a_superseded_request_is_answered_with_null_at_once(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -83,12 +88,14 @@ async def test_a_superseded_request_is_answered_with_null_at_once(
     assert len(items_of(await second)) == 1
 
 
+@pytest.mark.fault("F23")
 async def test_every_one_of_many_requests_is_answered(editor: Editor) -> None:
     editor.open("x = ")
     requests = [editor.ask(0, column % 5) for column in range(40)]
     await asyncio.gather(*requests)
 
 
+@pytest.mark.fault("F30")
 async def test_typing_what_the_model_says_keeps_its_stream(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -129,6 +136,7 @@ async def test_typing_without_cancelling_keeps_the_stream_too(
     assert len(fake.requests) == 1
 
 
+@pytest.mark.fault("F30")
 async def test_typing_something_else_closes_the_stream(editor: Editor, fake: FakeEngine) -> None:
     editor.open("x = ")
     fake.answer(["compute", "(1)"])
@@ -166,6 +174,7 @@ async def test_a_suggestion_that_is_shown_is_typed_without_the_engine(
     assert len(fake.requests) == 1
 
 
+@pytest.mark.fault("F19")
 async def test_ending_the_session_frees_the_engine(start: StartEditor, fake: FakeEngine) -> None:
     editor = await start()
     editor.open("x = ")

@@ -145,6 +145,7 @@ async def test_an_answer_is_a_message_where_the_editor_can_show_nothing_else(
     assert message.message == "Explanation of module.py\n\nIt adds."
 
 
+@pytest.mark.fault("P13")
 async def test_a_cancelled_command_ends_the_engine_s_work(editor: Editor, fake: FakeEngine) -> None:
     editor.open(CODE)
     fake.pause_after(1)
@@ -215,6 +216,7 @@ async def test_the_server_answers_while_another_front_keeps_the_conversations_bu
         assert len(await listed) == 1
 
 
+@pytest.mark.fault("F62")
 async def test_an_answer_is_given_where_it_cannot_be_kept(
     editor: Editor, fake: FakeEngine, home: Path
 ) -> None:
@@ -257,6 +259,7 @@ async def test_restarting_connects_to_an_engine_elsewhere_anew(
     assert len(await editor.complete(0, 4)) == 1
 
 
+@pytest.mark.fault("F27")
 @pytest.mark.parametrize(
     ("name", "arguments", "part"),
     [

@@ -23,6 +23,7 @@ def errors(editor: Editor) -> list[str]:
     return [m.message for m in editor.messages if m.type == types.MessageType.Error]
 
 
+@pytest.mark.fault("F56")
 async def test_an_engine_that_dies_in_mid_stream_is_told_once_and_the_next_request_works(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -41,6 +42,7 @@ async def test_an_engine_that_dies_in_mid_stream_is_told_once_and_the_next_reque
     assert len(errors(editor)) == 2
 
 
+@pytest.mark.fault("F56")
 async def test_a_command_whose_engine_dies_fails_with_a_reason(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -53,6 +55,7 @@ async def test_a_command_whose_engine_dies_fails_with_a_reason(
     assert [c["messages"] for c in conversations] == [2]
 
 
+@pytest.mark.fault("F54")
 async def test_an_error_inside_a_stream_reaches_the_user_in_the_engine_s_words(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -62,6 +65,7 @@ async def test_an_error_inside_a_stream_reaches_the_user_in_the_engine_s_words(
     assert "out of memory on the GPU" in error.message
 
 
+@pytest.mark.fault("F50")
 async def test_a_full_queue_makes_no_noise_while_typing(editor: Editor, fake: FakeEngine) -> None:
     editor.open("x = ")
     fake.fail_with(429, "the queue is full", retry_after=1)
@@ -107,6 +111,7 @@ async def test_an_engine_that_comes_back_is_used_again(
         assert len(await editor.complete(0, 5)) == 1
 
 
+@pytest.mark.fault("F60")
 async def test_a_model_that_is_not_pulled_is_told_with_the_cure(
     start: StartEditor, fake: FakeEngine
 ) -> None:
@@ -119,6 +124,7 @@ async def test_a_model_that_is_not_pulled_is_told_with_the_cure(
     assert "models pull demo" in errors(editor)[0]
 
 
+@pytest.mark.fault("F60")
 async def test_a_model_that_fails_to_load_is_told_with_its_cause(
     start: StartEditor, fake: FakeEngine
 ) -> None:
@@ -129,6 +135,7 @@ async def test_a_model_that_fails_to_load_is_told_with_its_cause(
     assert "model.safetensors is truncated" in error.message
 
 
+@pytest.mark.fault("F34")
 async def test_two_servers_share_an_engine_and_do_not_disturb_each_other(
     start: StartEditor, fake: FakeEngine
 ) -> None:
@@ -150,6 +157,7 @@ async def test_two_servers_share_an_engine_and_do_not_disturb_each_other(
     assert len(await other.complete(0, 5)) == 1
 
 
+@pytest.mark.fault("F44")
 async def test_a_context_too_small_for_the_settings_is_told_once(
     start: StartEditor, fake: FakeEngine
 ) -> None:
@@ -162,6 +170,7 @@ async def test_a_context_too_small_for_the_settings_is_told_once(
     assert "completion.max_tokens is 64" in errors(editor)[0]
 
 
+@pytest.mark.fault("F56")
 async def test_many_requests_at_once_are_all_answered_when_the_engine_dies(
     editor: Editor, fake: FakeEngine
 ) -> None:

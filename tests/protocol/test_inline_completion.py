@@ -70,6 +70,7 @@ async def test_a_document_that_is_not_open_gets_nothing(editor: Editor) -> None:
     assert await editor.complete(0, 0, uri="file:///etc/hostname") == []
 
 
+@pytest.mark.fault("F32", "P17")
 async def test_an_unopened_file_is_never_read(
     editor: Editor, fake: FakeEngine, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
@@ -85,6 +86,7 @@ async def test_a_closed_document_gets_nothing(editor: Editor) -> None:
     assert await editor.complete(0, 4) == []
 
 
+@pytest.mark.fault("F24")
 async def test_a_position_past_the_end_of_a_line_means_its_end(
     editor: Editor, engine: FakeEngine | None, code_of: CodeOf
 ) -> None:
@@ -94,6 +96,7 @@ async def test_a_position_past_the_end_of_a_line_means_its_end(
     assert engine is None or code_of(engine.requests[0]).endswith("x = ")
 
 
+@pytest.mark.fault("F24")
 async def test_a_position_past_the_last_line_is_answered(
     editor: Editor, engine: FakeEngine | None
 ) -> None:
@@ -103,11 +106,13 @@ async def test_a_position_past_the_last_line_is_answered(
         check(items, 0, 4)
 
 
+@pytest.mark.fault("F45")
 async def test_an_empty_document_is_answered(editor: Editor) -> None:
     editor.open("")
     check(await editor.complete(0, 0), 0, 0)
 
 
+@pytest.mark.fault("F31")
 async def test_a_document_of_five_megabytes_is_completed(editor: Editor) -> None:
     line = "    total = total + value  # ✓\n"
     count = 5_000_000 // len(line)
@@ -116,11 +121,13 @@ async def test_a_document_of_five_megabytes_is_completed(editor: Editor) -> None
     check(await editor.complete(count // 2, 8), count // 2, 8)
 
 
+@pytest.mark.fault("F31", "S12")
 async def test_a_line_of_a_megabyte_is_completed(editor: Editor) -> None:
     editor.open("x = [" + "1, " * 350_000)
     check(await editor.complete(0, 1_050_005), 0, 1_050_005)
 
 
+@pytest.mark.fault("F27")
 @pytest.mark.parametrize("text", ["x = '\ud83d", "\ude00\ud83dx = ", "\x00\ufeff\x1bx = "])
 async def test_text_that_cannot_be_encoded_is_completed(
     editor: Editor, engine: FakeEngine | None, text: str
@@ -130,6 +137,7 @@ async def test_text_that_cannot_be_encoded_is_completed(
     assert engine is None or len(engine.requests) == 1
 
 
+@pytest.mark.fault("F66")
 async def test_a_file_that_must_not_be_sent_gets_nothing(editor: Editor, fake: FakeEngine) -> None:
     for name in (".env.local", "ID_RSA", "server.pem", "a/../.env"):
         editor.open("KEY=", uri=f"file:///project/{name}")
@@ -144,6 +152,7 @@ async def test_completion_can_be_switched_off(start: StartEditor, fake: FakeEngi
     assert fake.requests == []
 
 
+@pytest.mark.fault("F29", "P16")
 async def test_a_document_out_of_step_gets_nothing_until_its_whole_text_comes(
     editor: Editor, fake: FakeEngine
 ) -> None:
@@ -154,12 +163,14 @@ async def test_a_document_out_of_step_gets_nothing_until_its_whole_text_comes(
     assert len(await editor.complete(0, 4)) == 1
 
 
+@pytest.mark.fault("F29", "P16")
 async def test_a_change_of_an_unopened_document_is_dropped_in_silence(editor: Editor) -> None:
     editor.type(2, 0, 0, "x")
     assert await editor.complete(0, 1) == []
     assert editor.messages == []
 
 
+@pytest.mark.fault("F32")
 async def test_a_document_of_any_scheme_is_completed(editor: Editor, fake: FakeEngine) -> None:
     for uri in (
         "untitled:Untitled-1",

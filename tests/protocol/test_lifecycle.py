@@ -27,6 +27,7 @@ async def test_initialize_is_answered_with_inline_completion_among_the_capabilit
     assert result["capabilities"]["inlineCompletionProvider"] not in (None, False)
 
 
+@pytest.mark.fault("F15", "P4")
 async def test_a_request_before_initialize_is_refused(raw: RawServer) -> None:
     async with raw:
         response = await raw.request(1, "textDocument/inlineCompletion", ASK)
@@ -34,6 +35,7 @@ async def test_a_request_before_initialize_is_refused(raw: RawServer) -> None:
         assert "result" in await raw.initialize()
 
 
+@pytest.mark.fault("F15")
 async def test_a_notification_before_initialize_is_dropped(raw: RawServer) -> None:
     async with raw:
         raw.send("textDocument/didOpen", DOCUMENT)
@@ -42,6 +44,7 @@ async def test_a_notification_before_initialize_is_dropped(raw: RawServer) -> No
         assert response["result"] in (None, [], {"items": []})
 
 
+@pytest.mark.fault("F16", "P5")
 async def test_a_second_initialize_is_refused_and_changes_nothing(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -50,6 +53,7 @@ async def test_a_second_initialize_is_refused_and_changes_nothing(raw: RawServer
         assert (await raw.request(3, "shutdown"))["result"] is None
 
 
+@pytest.mark.fault("F17", "P6")
 async def test_a_request_after_shutdown_is_refused(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -61,6 +65,7 @@ async def test_a_request_after_shutdown_is_refused(raw: RawServer) -> None:
         assert await raw.exited() == 0
 
 
+@pytest.mark.fault("F18")
 async def test_exit_after_shutdown_ends_with_code_0(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -69,6 +74,7 @@ async def test_exit_after_shutdown_ends_with_code_0(raw: RawServer) -> None:
         assert await raw.exited() == 0
 
 
+@pytest.mark.fault("F18", "P7")
 async def test_exit_without_shutdown_ends_with_code_1(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -76,12 +82,14 @@ async def test_exit_without_shutdown_ends_with_code_1(raw: RawServer) -> None:
         assert await raw.exited() == 1
 
 
+@pytest.mark.fault("F15")
 async def test_exit_before_initialize_ends_with_code_1(raw: RawServer) -> None:
     async with raw:
         raw.send("exit")
         assert await raw.exited() == 1
 
 
+@pytest.mark.fault("F18", "P8")
 async def test_the_server_ends_with_its_input(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -89,6 +97,7 @@ async def test_the_server_ends_with_its_input(raw: RawServer) -> None:
         assert await raw.exited() in (0, 1)
 
 
+@pytest.mark.fault("F12")
 async def test_an_unknown_request_is_refused_and_an_unknown_notification_is_not(
     raw: RawServer,
 ) -> None:
@@ -100,6 +109,7 @@ async def test_an_unknown_request_is_refused_and_an_unknown_notification_is_not(
             assert response["error"]["code"] == -32601
 
 
+@pytest.mark.fault("P24")
 @pytest.mark.parametrize("request_id", [7, "7", 0, "", -1])
 async def test_an_answer_has_the_id_of_its_request(raw: RawServer, request_id: int | str) -> None:
     async with raw:
@@ -109,6 +119,7 @@ async def test_an_answer_has_the_id_of_its_request(raw: RawServer, request_id: i
         assert type(response["id"]) is type(request_id)
 
 
+@pytest.mark.fault("F11", "P1")
 async def test_bad_params_are_refused(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -124,6 +135,7 @@ async def test_bad_params_are_refused(raw: RawServer) -> None:
             assert response["error"]["code"] == -32602, params
 
 
+@pytest.mark.fault("F10", "P3")
 async def test_a_jsonrpc_key_inside_params_is_only_data(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()

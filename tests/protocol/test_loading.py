@@ -12,6 +12,7 @@ from tests.protocol.conftest import StartEditor
 from tests.protocol.editor import URI, Editor, capabilities, items_of
 
 
+@pytest.mark.fault("F51")
 async def test_a_command_waits_for_the_model_to_load(start: StartEditor, fake: FakeEngine) -> None:
     fake.set_health(state="loading", progress=0.5)
     editor = await start(wait=False)
@@ -44,6 +45,7 @@ async def test_without_progress_in_the_editor_none_is_sent(
     assert editor.reports == {}
 
 
+@pytest.mark.fault("F51")
 async def test_while_the_model_loads_a_request_is_answered_at_once(
     start: StartEditor, fake: FakeEngine
 ) -> None:

@@ -19,6 +19,7 @@ LENGTHS: dict[str, Callable[[str], int]] = {
 }
 
 
+@pytest.mark.fault("F26", "P22")
 @pytest.mark.parametrize(
     ("offered", "chosen"),
     [
@@ -42,6 +43,7 @@ async def test_the_editor_s_first_choice_that_is_known_is_taken(
         assert encoding == chosen
 
 
+@pytest.mark.fault("F26")
 @pytest.mark.parametrize("encoding", LENGTHS)
 async def test_columns_are_counted_in_the_chosen_encoding(
     start: StartEditor, engine: FakeEngine | None, code_of: CodeOf, encoding: str
@@ -59,6 +61,7 @@ async def test_columns_are_counted_in_the_chosen_encoding(
         assert code_of(engine.requests[0]).endswith(f"# 😀\n{left}")
 
 
+@pytest.mark.fault("F26")
 @pytest.mark.parametrize("encoding", LENGTHS)
 async def test_edits_behind_an_emoji_go_where_the_editor_meant(
     start: StartEditor, fake: FakeEngine, code_of: CodeOf, encoding: str
@@ -72,6 +75,7 @@ async def test_edits_behind_an_emoji_go_where_the_editor_meant(
     assert code_of(fake.requests[0]).endswith("'😀' + '🚀é' + x")
 
 
+@pytest.mark.fault("F25")
 @pytest.mark.parametrize(
     ("text", "line"),
     [

@@ -52,12 +52,14 @@ def test_nothing_heavy_is_imported_for_the_answer_to_initialize() -> None:
     assert not loaded & {*HEAVY, "tokenizers", "aiohttp", "huggingface_hub", "starlette"}
 
 
+@pytest.mark.fault("F34", "F35", "F36", "S15")
 async def test_the_server_listens_on_no_port(editor: Editor, fake: FakeEngine) -> None:
     editor.open("x = ")
     await editor.complete(0, 4)
     assert psutil.Process(editor.pid).net_connections(kind="inet") == []
 
 
+@pytest.mark.fault("P14")
 async def test_sigterm_ends_the_server_in_order(editor: Editor, fake: FakeEngine) -> None:
     editor.open("x = ")
     fake.pause_after(1)
@@ -70,6 +72,7 @@ async def test_sigterm_ends_the_server_in_order(editor: Editor, fake: FakeEngine
     request.cancel()
 
 
+@pytest.mark.fault("F19")
 async def test_the_end_of_input_ends_the_server_in_mid_stream(
     raw: RawServer, fake: FakeEngine
 ) -> None:
@@ -83,6 +86,7 @@ async def test_the_end_of_input_ends_the_server_in_mid_stream(
     await fake.disconnected()
 
 
+@pytest.mark.fault("F21", "P10")
 async def test_the_server_ends_when_nobody_reads_what_it_writes(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -92,6 +96,7 @@ async def test_the_server_ends_when_nobody_reads_what_it_writes(raw: RawServer) 
         assert await raw.exited() == 1
 
 
+@pytest.mark.fault("F20", "P9")
 async def test_the_server_ends_with_the_editor_s_process(
     raw: RawServer, foreign: str | None
 ) -> None:
@@ -128,6 +133,7 @@ async def test_what_is_printed_does_not_reach_the_editor(
         assert "noise" in await noisy.errors()
 
 
+@pytest.mark.fault("F66")
 async def test_no_text_of_the_user_is_logged(
     raw: RawServer, env: dict[str, str], fake: FakeEngine, home: Path
 ) -> None:
@@ -155,6 +161,7 @@ async def test_no_text_of_the_user_is_logged(
     assert logs_with(SECRET, home) == []
 
 
+@pytest.mark.fault("F66")
 async def test_what_an_engine_quotes_of_the_user_s_text_is_not_logged(
     env: dict[str, str], fake: FakeEngine, home: Path
 ) -> None:
@@ -183,6 +190,7 @@ async def test_what_an_engine_quotes_of_the_user_s_text_is_not_logged(
     assert logs_with(SECRET, home) == []
 
 
+@pytest.mark.fault("F08", "P2")
 async def test_bytes_that_are_no_message_are_answered_and_passed_over(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -198,6 +206,7 @@ async def test_bytes_that_are_no_message_are_answered_and_passed_over(raw: RawSe
         assert (await raw.request(1, "shutdown"))["result"] is None
 
 
+@pytest.mark.fault("F14")
 async def test_a_response_to_nothing_is_passed_over(raw: RawServer) -> None:
     async with raw:
         await raw.initialize()
@@ -206,6 +215,7 @@ async def test_a_response_to_nothing_is_passed_over(raw: RawServer) -> None:
         assert (await raw.request(1, "shutdown"))["result"] is None
 
 
+@pytest.mark.fault("F22")
 async def test_an_editor_that_reads_late_gets_every_answer(
     start: StartEditor, fake: FakeEngine, raw: RawServer
 ) -> None:

@@ -55,6 +55,7 @@ async def test_real_code_is_completed_explained_and_talked_about(editor: Editor)
     assert editor.messages == []
 
 
+@pytest.mark.fault("F56")
 async def test_a_killed_engine_fails_its_request_and_a_new_one_takes_its_place(
     editor: Editor,
 ) -> None:
@@ -71,6 +72,7 @@ async def test_a_killed_engine_fails_its_request_and_a_new_one_takes_its_place(
     assert psutil.pid_exists(editor.pid)
 
 
+@pytest.mark.fault("F23")
 async def test_a_cancelled_answer_frees_the_engine(editor: Editor) -> None:
     request = editor.send_command(
         "opencoder.chat", {"message": "Tell a long story.", "token": 1}, request_id="story"
