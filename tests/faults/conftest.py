@@ -1,7 +1,12 @@
 """A fault is looked at where a user would see it: with the protocol's and the client's fixtures."""
 
+from collections.abc import AsyncIterator
+from pathlib import Path
+
 import pytest
 
+from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path, stop_engine
+from opencoder_lsp.settings import Settings
 from tests.client.conftest import engines, short
 from tests.faults.report import OUTCOMES, ids_of, lines
 from tests.protocol.conftest import (
@@ -31,6 +36,20 @@ __all__ = [
     "start",
     "tokenizer_folder",
 ]
+
+
+@pytest.fixture
+async def launcher(short: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Launcher]:
+    """A launcher of the real engine, with a tiny model."""
+    from tests.fakes.checkpoints import make_checkpoint  # imports torch
+
+    monkeypatch.setenv("OPENCODER_HOME", str(short / "home"))
+    pairs = [f"model.name={make_checkpoint(short / 'tiny')}", "engine.device=cpu"]
+    launcher = Launcher(Settings.load(cli=pairs))
+    yield launcher
+    await launcher.stop()
+    if engine := running_engine(socket_path(launcher.model())):
+        stop_engine(engine)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

@@ -10,6 +10,7 @@ from lsprotocol import types
 from opencoder_lsp.lsp.inline_completion import LARGEST
 from tests.fakes.engine import FakeEngine
 from tests.faults.session import URI, ask, document, popups, suggested, works
+from tests.protocol.editor import URI as DEFAULT
 from tests.protocol.editor import Editor, insertion
 from tests.protocol.raw import RawServer
 
@@ -169,3 +170,21 @@ async def test_nothing_is_read_that_was_not_opened(
         assert "secret" not in content.text
         assert "root" not in content.text
     assert fake.requests == []
+
+
+@pytest.mark.fault("F31", "S12")
+@pytest.mark.parametrize("piece", ["x", " ", "\t", "(", "'", "`", "\\", "é", "😀", "a.b ", "{}"])
+async def test_a_line_of_whatever_a_million_times_is_completed_and_explained(
+    editor: Editor, fake: FakeEngine, piece: str
+) -> None:
+    """What took longer with each character, as some regular expressions do, would never end."""
+    editor.open("x = 1\n" + piece * (1_000_000 // len(piece)) + "\ny = ")
+    for line, character in ((1, 0), (1, 500_000), (1, 1_000_000), (2, 4)):
+        await editor.invoke(line, character)
+    fake.answer([piece * (1000 // len(piece))] * 300)
+    place = {"line": 2, "character": 0}
+    span = {"start": place, "end": {"line": 2, "character": 4}}
+    explained = await editor.command("opencoder.explain", {"uri": DEFAULT, "range": span})
+    assert len(explained["text"]) > 200_000
+    fake.answer([piece * (1000 // len(piece))] * 300)
+    await editor.invoke(2, 4)

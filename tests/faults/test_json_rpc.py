@@ -1,4 +1,4 @@
-"""F08 to F14 and F23: messages that are no JSON-RPC, or not as LSP has it."""
+"""F08 to F14, F23, F33: messages that are no JSON-RPC, or not as LSP has it."""
 
 from typing import Any
 
@@ -6,7 +6,16 @@ import pytest
 
 from opencoder_lsp.lsp.framing import frame
 from tests.fakes.engine import FakeEngine
-from tests.faults.session import STATUS, ask, chat, document, popups, suggested, works
+from tests.faults.session import (
+    STATUS,
+    ask,
+    chat,
+    document,
+    patched,
+    popups,
+    suggested,
+    works,
+)
 from tests.protocol.raw import RawServer
 
 NO_JSON = [
@@ -79,6 +88,7 @@ BAD_REQUESTS: list[tuple[str, Any]] = [
     ("textDocument/inlineCompletion", "text"),
     ("textDocument/inlineCompletion", {**ask(0, 0), "position": {"line": "0", "character": 0}}),
     ("textDocument/inlineCompletion", {**ask(0, 0), "position": {"line": -1, "character": 0}}),
+    ("textDocument/inlineCompletion", {**ask(0, 0), "position": {"line": 2**31, "character": 0}}),
     ("textDocument/inlineCompletion", {**ask(0, 0), "position": {"line": 2**63, "character": 0}}),
     ("textDocument/inlineCompletion", {**ask(0, 0), "textDocument": {"uri": 5}}),
     ("textDocument/completion", {"textDocument": {"uri": "file:///a"}}),
@@ -185,3 +195,42 @@ async def test_nothing_of_all_this_is_shown_to_the_user(raw: RawServer, fake: Fa
         for body in [*NO_JSON, *NO_JSON_RPC]:
             raw.write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
         assert popups(await works(raw)) == []
+
+
+# Two handlers that fail on their way: one of them has come to a thread.
+FAILING = """
+from opencoder_lsp.conversations.store import Store
+from opencoder_lsp.lsp import inline_completion
+def deeper(*arguments):
+    return deeper(*arguments) + 1
+def fail(*arguments):
+    raise {error}("secret in /home/somebody/x.py")
+Store.summaries = inline_completion.may_send = {function}
+"""
+
+
+@pytest.mark.fault("F33", "P18")
+@pytest.mark.parametrize("error", ["MemoryError", "KeyError", "OSError", "RecursionError"])
+async def test_a_handler_that_fails_answers_without_what_it_knew(
+    env: dict[str, str], fake: FakeEngine, error: str
+) -> None:
+    function = "deeper" if error == "RecursionError" else "fail"
+    async with patched(env, FAILING.format(error=error, function=function)) as raw:
+        await raw.initialize()
+        raw.send("textDocument/didOpen", document("secret = "))
+        requests = [
+            ("workspace/executeCommand", {"command": "opencoder.conversations"}),
+            ("textDocument/inlineCompletion", ask(0, 9)),
+        ]
+        for number, (method, params) in enumerate(requests):
+            answer = (await raw.request(number, method, params))["error"]
+            assert set(answer) == {"code", "message"}
+            assert answer["code"] == -32603
+            assert error in answer["message"]
+            assert "secret" not in answer["message"]
+            assert "home" not in answer["message"]
+        await works(raw)
+        await raw.request("end", "shutdown")
+        raw.send("exit")
+        assert await raw.exited() == 0
+        assert "secret" not in await raw.errors()

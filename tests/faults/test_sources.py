@@ -1,12 +1,15 @@
-"""S10, S11, S13: what no line of ours may do."""
+"""P13, P20, S10, S11, S13: what no line of ours may do."""
 
 import ast
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from pygls.constants import ATTR_EXECUTE_IN_THREAD
 
 import opencoder_lsp
+from opencoder_lsp.lsp.server import create_server
+from opencoder_lsp.settings import Settings
 
 PACKAGE = Path(opencoder_lsp.__file__).parent
 RUN_CODE = {"pickle", "marshal", "shelve", "dill", "jinja2"}
@@ -45,3 +48,13 @@ def test_no_code_of_others_is_trusted() -> None:
         if isinstance(node, ast.keyword) and node.arg == "trust_remote_code"
     ]
     assert "True" not in trusted
+
+
+@pytest.mark.fault("P13", "P20")
+def test_no_handler_runs_in_a_thread() -> None:
+    manager = create_server(Settings()).protocol.fm
+    handlers = {**manager.builtin_features, **manager.features, **manager.commands}
+    assert handlers
+    assert not [
+        name for name, handler in handlers.items() if hasattr(handler, ATTR_EXECUTE_IN_THREAD)
+    ]

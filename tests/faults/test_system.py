@@ -14,12 +14,12 @@ import pytest
 
 import opencoder_lsp
 from tests.fakes.engine import FakeEngine
-from tests.faults.session import ask, chat, document, popups, suggested, works
+from tests.faults.session import ask, chat, document, patched, popups, suggested, works
 from tests.protocol.raw import RawServer
 
 PACKAGE = Path(opencoder_lsp.__file__).parent
-# Where the time of day is looked at: file times are compared with it, nothing waits for it.
-BY_THE_CLOCK = {"lsp/answers.py"}
+# Where the time of day is looked at, to be written down: nothing waits for it.
+BY_THE_CLOCK = {"lsp/answers.py", "engine/answer.py", "conversations/store.py"}
 
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="limits of another process can be set on Linux"
@@ -61,9 +61,9 @@ async def test_without_file_handles_requests_fail_and_later_ones_work(
         assert await suggested(raw, "after", ask(0, 4)) == "fake answer"
 
 
-def changed(text: str) -> dict[str, object]:
+def changed(text: str, version: int = 2) -> dict[str, object]:
     return {
-        "textDocument": document("")["textDocument"] | {"version": 2},
+        "textDocument": document("")["textDocument"] | {"version": version},
         "contentChanges": [{"text": text}],
     }
 
@@ -117,11 +117,48 @@ async def test_a_server_that_was_suspended_goes_on(raw: RawServer, fake: FakeEng
         assert (await raw.response(2))["result"]["items"]
 
 
+# SIGUSR1 puts the clock forward by an hour, SIGUSR2 back by one.
+CLOCK = """
+import signal, sys, time
+real, by = time.time, 0.0
+def jump(number, frame):
+    global by
+    by = 3600.0 if number == signal.SIGUSR1 else -3600.0
+    print("JUMP", by, file=sys.stderr, flush=True)
+time.time = lambda: real() + by
+signal.signal(signal.SIGUSR1, jump)
+signal.signal(signal.SIGUSR2, jump)
+"""
+
+
 @pytest.mark.fault("F62")
-def test_nothing_in_a_front_waits_by_the_time_of_day() -> None:
+async def test_a_clock_that_jumps_disturbs_nothing_under_way(
+    env: dict[str, str], fake: FakeEngine
+) -> None:
+    async with patched(env, CLOCK) as raw:
+        await raw.initialize(processId=os.getpid())
+        raw.send("textDocument/didOpen", document("x = "))
+        for number, jump in enumerate((signal.SIGUSR1, signal.SIGUSR2)):
+            fake.pause_after(1)
+            raw.send("workspace/executeCommand", chat("hello"), number)
+            await fake.paused()
+            raw.process.send_signal(jump)
+            assert popups(await works(raw)) == []
+            fake.resume()
+            assert (await raw.response(number))["result"]["text"] == "fake answer"
+            raw.send("textDocument/didChange", changed(f"y{number} = ", number + 2))
+            assert await suggested(raw, "typed", ask(0, 5)) == "fake answer"
+        await raw.request("end", "shutdown")
+        raw.send("exit")
+        assert await raw.exited() == 0
+        assert (await raw.errors()).count("JUMP") == 2
+
+
+@pytest.mark.fault("F62")
+def test_nothing_waits_by_the_time_of_day() -> None:
     """A clock that jumps an hour can then end no wait, and make none long."""
     found = set[str]()
-    for room in ("lsp", "client"):
+    for room in ("lsp", "client", "engine", "conversations"):
         for file in (PACKAGE / room).glob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Attribute) and ast.unparse(node) in (

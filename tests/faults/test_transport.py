@@ -2,15 +2,12 @@
 
 import os
 import stat
-from collections.abc import AsyncIterator
-from pathlib import Path
 
 import psutil
 import pytest
 
 from opencoder_lsp.client.engine import CompletionRequest
-from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path, stop_engine
-from opencoder_lsp.settings import Settings
+from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path
 from tests.fakes.engine import FakeEngine
 from tests.faults.session import ask, chat, document, patched, suggested
 from tests.protocol.editor import Editor
@@ -47,20 +44,6 @@ async def test_the_language_server_has_no_port(editor: Editor, fake: FakeEngine)
     assert ports(editor.pid) == []
     listening = psutil.Process(editor.pid).net_connections(kind="unix")
     assert not [one for one in listening if one.status == "LISTEN" or one.laddr]
-
-
-@pytest.fixture
-async def launcher(short: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Launcher]:
-    """A launcher of the real engine, with a tiny model."""
-    from tests.fakes.checkpoints import make_checkpoint  # imports torch
-
-    monkeypatch.setenv("OPENCODER_HOME", str(short / "home"))
-    pairs = [f"model.name={make_checkpoint(short / 'tiny')}", "engine.device=cpu"]
-    launcher = Launcher(Settings.load(cli=pairs))
-    yield launcher
-    await launcher.stop()
-    if engine := running_engine(socket_path(launcher.model())):
-        stop_engine(engine)
 
 
 @pytest.mark.fault("F34", "S1", "S2", "S3", "S4", "S15", "S20")
