@@ -70,7 +70,7 @@ class Frames:
                 yield item
 
     def _header(self) -> Any:
-        end = self._buffer.find(b"\n")
+        end = self._buffer.find(b"\n", 0, HEADER_LIMIT + 1)
         if end < 0:
             if len(self._buffer) > HEADER_LIMIT:
                 raise BrokenStream("a header is longer than 8 KiB")

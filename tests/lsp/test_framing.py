@@ -9,6 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencoder_lsp.lsp.framing import (
+    HEADER_LIMIT,
     PASSED_LIMIT,
     BrokenStream,
     Frames,
@@ -164,9 +165,18 @@ def test_a_length_that_no_editor_announces_ends_the_stream_before_its_body() -> 
 
 
 @pytest.mark.fault("F04")
-def test_a_header_without_end_ends_the_stream() -> None:
+@pytest.mark.parametrize("end", [b"", b"\r\n", b"Content-Length: 2\r\n\r\n{}"])
+def test_a_header_that_is_too_long_ends_the_stream(end: bytes) -> None:
     with pytest.raises(BrokenStream):
-        messages(b"x" * 9000)
+        messages(b"x" * (HEADER_LIMIT + 1) + end)
+
+
+def test_the_longest_header_is_taken_however_it_comes() -> None:
+    header = b"X-Filler:".ljust(HEADER_LIMIT - 1, b"x") + b"\r\n"
+    assert messages(header + frame(ONE)) == [ONE]
+    frames = Frames()
+    cut = [*frames.feed(header[:-1]), *frames.feed(header[-1:]), *frames.feed(frame(ONE))]
+    assert cut == [ONE]
 
 
 def test_a_lone_surrogate_stays_escaped_on_the_way_out() -> None:
