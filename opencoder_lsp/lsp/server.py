@@ -165,8 +165,12 @@ class Server(LanguageServer):
     async def pull_configuration(self) -> None:
         """Ask the client for its settings."""
         items = [types.ConfigurationItem(section=SECTION)]
-        answer = await self.workspace_configuration_async(types.ConfigurationParams(items))
-        self._configure(answer[0] if answer else None)
+        try:
+            answer = await self.workspace_configuration_async(types.ConfigurationParams(items))
+        except JsonRpcException:
+            log.info("the client did not tell its settings")
+        else:
+            self._configure(answer[0] if answer else None)
 
     def _configure(self, section: object) -> None:
         before = self.configuration.settings

@@ -100,6 +100,27 @@ async def test_settings_are_asked_for_where_the_editor_refuses_to_tell_of_change
         assert "completion.colour" in message["params"]["message"]
 
 
+@pytest.mark.parametrize(
+    "answer", [{"error": {"code": -32601, "message": "no"}}, {"result": None}, {"result": 5}]
+)
+async def test_an_editor_that_does_not_tell_its_settings_leaves_those_that_there_are(
+    raw: RawServer, fake: FakeEngine, answer: dict[str, Any]
+) -> None:
+    options = {"settings": {"chat": {"max_tokens": 9}}}
+    capabilities = {"workspace": {"configuration": True}}
+    async with raw:
+        await raw.initialize(capabilities=capabilities, initializationOptions=options)
+        while (message := await raw.receive()).get("method") != "workspace/configuration":
+            pass
+        raw.write(frame({"jsonrpc": "2.0", "id": message["id"], **answer}))
+        command = {"command": "opencoder.chat", "arguments": [{"message": "Hello"}]}
+        assert (await raw.request("chat", "workspace/executeCommand", command))["result"]
+        raw.close_input()
+        await raw.exited()
+    assert fake.requests[0]["max_tokens"] == 9
+    assert "ERROR" not in await raw.errors()
+
+
 async def asked_late(raw: RawServer) -> Callable[[Any], bytes]:
     """Initialize; return what makes the answer to the server's question for our settings."""
     await raw.initialize(capabilities={"workspace": {"configuration": True}})
