@@ -11,7 +11,8 @@ class Crashes:
     """
     Counts failures: the next start waits 1, 2, 4 s; three within a minute end the trying.
 
-    `backoff` is the first wait in seconds. Only `forget` makes a new beginning after giving up.
+    `backoff` is the first wait in seconds. After giving up `forget` makes a new beginning, or a
+    failure that is the first in a minute: somebody else has started the engine in between.
     """
 
     def __init__(self, backoff: float = 1.0, clock: Callable[[], float] = time.monotonic) -> None:
@@ -26,7 +27,7 @@ class Crashes:
         self.reason = reason
         now = self._clock() if at is None else at
         self._times = [*(then for then in self._times if now - then < WINDOW), now]
-        self.given_up = self.given_up or len(self._times) >= CRASHES
+        self.given_up = len(self._times) >= CRASHES
 
     def wait(self) -> float:
         """Return how many seconds to wait before the next start."""

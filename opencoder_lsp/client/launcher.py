@@ -216,13 +216,6 @@ class Launcher:
         if lost is not None:
             self._note_lost(lost, running_engine(socket))
         silent = lost.health.pid if lost is not None and lost.stalled and lost.health else 0
-        if self._crashes.given_up:
-            raise EngineUnavailableError(
-                f"the engine has failed {CRASHES} times within a minute and is not started again "
-                f"until you restart it; the last time: {self._crashes.reason}; its log is "
-                f"{log_path(socket)}"
-            )
-        await asyncio.sleep(self._crashes.wait())
         starter = Starter(
             socket,
             lambda: self._new_command(model, socket),
@@ -230,19 +223,33 @@ class Launcher:
             self._patience,
             self._gone,
         )
-        try:
-            while True:
-                lease = await starter.attach(silent)
-                with contextlib.suppress(_LeftOrderlyError):
-                    await self._ready(lease, "the engine", log_path(socket))
-                    break
-        except CrashedError as error:
-            self._crashes.note(str(error))
-            raise
+        find = self._find_restarted if self._crashes.given_up else self._find_or_start
+        lease = await find(starter, silent, log_path(socket))
         assert lease.health is not None
         if warning := differences(self._settings.engine, lease.health):
             self._warn(warning)
         return lease
+
+    async def _find_or_start(self, starter: Starter, silent: int, log_file: Path) -> Lease:
+        await asyncio.sleep(self._crashes.wait())
+        try:
+            while True:
+                lease = await starter.attach(silent)
+                with contextlib.suppress(_LeftOrderlyError):
+                    return await self._ready(lease, "the engine", log_file)
+        except CrashedError as error:
+            self._crashes.note(str(error))
+            raise
+
+    async def _find_restarted(self, starter: Starter, _silent: int, log_file: Path) -> Lease:
+        """Attach to an engine that another front has started again, since we do not."""
+        with contextlib.suppress(EngineUnavailableError):
+            if lease := await starter.find():
+                return await self._ready(lease, "the engine", log_file)
+        raise EngineUnavailableError(
+            f"the engine has failed {CRASHES} times within a minute and is not started again "
+            f"until you restart it; the last time: {self._crashes.reason}; its log is {log_file}"
+        )
 
     def _new_command(self, model: Model, socket: Path) -> list[str]:
         check_memory(self._settings, model, socket)

@@ -66,7 +66,7 @@ class Starter:
         await asyncio.to_thread(trim, log_path(self._socket))
         lock, pause = StartLock(self._socket), SHORTEST
         while True:
-            if lease := await self._find():
+            if lease := await self.find():
                 return lease
             with lock.held() as ours:
                 if ours:
@@ -75,7 +75,7 @@ class Starter:
             await asyncio.sleep(pause)
             pause = min(LONGEST, pause * 2)
 
-    async def _find(self) -> Lease | None:
+    async def find(self) -> Lease | None:
         """Attach to an engine that answers; None where none does, or only accepts connections."""
         check_owner(self._socket)
         client = EngineClient(f"unix:{self._socket}")
@@ -98,7 +98,7 @@ class Starter:
         child = await self._start()
         end, pause = time.monotonic() + self._patience.start, SHORTEST
         while time.monotonic() < end:
-            if lease := await self._find():
+            if lease := await self.find():
                 return lease
             if child.exited.done():
                 if child.exited.result() != LOCK_TAKEN:
@@ -122,7 +122,7 @@ class Starter:
         while True:
             engine = running_engine(self._socket)
             hangs = engine is not None and engine.pid == silent
-            if not hangs and (lease := await self._find()):
+            if not hangs and (lease := await self.find()):
                 return lease
             engine = running_engine(self._socket)
             if engine is None:

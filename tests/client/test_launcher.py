@@ -116,6 +116,25 @@ async def test_three_crashes_end_the_trying_until_restart(engines: Engines) -> N
     assert await ask(await launcher.client()) == "fake answer"
 
 
+async def test_an_engine_that_another_front_restarts_is_used_by_those_that_gave_up(
+    engines: Engines,
+) -> None:
+    one, other = engines.launcher(), engines.launcher()
+    for _ in range(3):
+        clients = [await one.client(), await other.client()]
+        await engines.kill()
+        for client in clients:
+            with pytest.raises(EngineUnavailableError):
+                await ask(client)
+    for launcher in (one, other):
+        with pytest.raises(EngineUnavailableError, match="failed 3 times"):
+            await launcher.client()
+    await one.restart()
+    assert await ask(await one.client()) == "fake answer"
+    assert await ask(await other.client()) == "fake answer"
+    assert len(engines.started()) == 4
+
+
 @pytest.mark.fault("F60")
 async def test_an_engine_that_cannot_load_says_why(engines: Engines) -> None:
     engines.wrong = ["--load", "1", "--cause", "model.safetensors is damaged; run: pull"]

@@ -254,6 +254,18 @@ def test_three_crashes_within_a_minute_end_the_trying_for_good() -> None:
     assert (crashes.given_up, crashes.wait()) == (False, 0)
 
 
+def test_after_giving_up_a_crash_of_an_engine_that_others_have_started_counts_anew() -> None:
+    now = 100.0
+    crashes = Crashes(clock=lambda: now)
+    for _ in range(4):
+        crashes.note("it fell")
+        now += 10
+    assert crashes.given_up
+    now += 60
+    crashes.note("it fell")
+    assert (crashes.given_up, crashes.wait()) == (False, 1)
+
+
 def test_rare_crashes_are_forgotten() -> None:
     now = 100.0
     crashes = Crashes(clock=lambda: now)
