@@ -10,6 +10,8 @@ from pathlib import Path
 import platformdirs
 import pytest
 
+pytest_plugins = ["tests.loads.figures"]
+
 # A pulled demo model outlives a run: it is 93 MB to fetch and a minute to convert.
 MODEL_HOME = Path(
     os.environ.get("OPENCODER_TEST_HOME")
