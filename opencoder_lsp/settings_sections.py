@@ -180,19 +180,18 @@ class PrivacySettings(Section):
 
     exclude: tuple[str, ...] = Field(
         (
-            ".env*",
-            "*.pem",
-            "*.key",
-            "*.p12",
-            "*.kdbx",
-            "id_*",
-            ".netrc",
-            ".npmrc",
-            ".pypirc",
-            "credentials*",
-            "*.tfstate",
+            *(".env*", "*.pem", "*.key", "*.p12", "*.pfx", "*.jks", "*.kdbx", "*.ppk", "id_*"),
+            *(".netrc", ".npmrc", ".pypirc", ".pgpass", ".htpasswd", ".git-credentials"),
+            *("credentials*", "*.tfstate", ".ssh/", ".gnupg/", ".aws/"),
         ),
-        description="File names (shell patterns, letter case ignored) that are never sent to a "
-        "model.",
+        description="File names, and with a final slash names of folders (shell patterns, letter "
+        "case ignored), that are never sent to a model.",
+        json_schema_extra=_MACHINE,
+    )
+    remote: Literal["workspace", "any"] = Field(
+        "workspace",
+        description="Which of the files that you work on may go to an engine on another machine: "
+        "`workspace` for those in an open folder that git does not ignore, `any` for all that "
+        "`privacy.exclude` and `.opencoderignore` leave.",
         json_schema_extra=_MACHINE,
     )

@@ -17,7 +17,6 @@ from opencoder_lsp.lsp.arguments import Attachment, ChatArguments, ExplainArgume
 from opencoder_lsp.lsp.documents import OUT_OF_STEP
 from opencoder_lsp.lsp.progress import work_done
 from opencoder_lsp.lsp.selection import selected
-from opencoder_lsp.prompt.context import may_send
 from opencoder_lsp.prompt.conversation import Message, fit
 from opencoder_lsp.prompt.tasks import CodeSelection, explain, fenced, shown_path
 
@@ -133,8 +132,8 @@ def selection_of(ls: "Server", uri: str, span: types.Range) -> CodeSelection:
     document = ls.documents.get(uri)
     if document is None:
         raise PromptError("the document is not open; only open documents are looked at")
-    if not may_send(ls.workspace_folders.file_path(uri), ls.configuration.settings):
-        raise PromptError("this file is not sent to a model (setting privacy.exclude)")
+    if refused := ls.refusal(uri):
+        raise PromptError(f"this file is not sent to a model: {refused}")
     if not document.in_sync:
         raise PromptError(OUT_OF_STEP)
     start, end = selected(document, span)

@@ -13,6 +13,11 @@ class WorkspaceFolders:
     def __init__(self) -> None:
         self._roots: list[PurePosixPath] = []
 
+    @property
+    def paths(self) -> list[str]:
+        """The folders' paths, the innermost first."""
+        return [str(root) for root in self._roots]
+
     def initialize(self, params: types.InitializeParams) -> None:
         """Take the folders of `initialize`, by whichever of its fields."""
         uris = [folder.uri for folder in params.workspace_folders or []]

@@ -14,7 +14,7 @@ from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.progress import WorkDone
 from opencoder_lsp.lsp.suggestion import OnText, Ready
 from opencoder_lsp.prompt.completion import Place
-from opencoder_lsp.prompt.context import may_send
+from opencoder_lsp.prompt.privacy import is_remote
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
@@ -111,7 +111,9 @@ def place_of(ls: "Server", document: Document, spot: Spot) -> Place | None:
     settings = ls.configuration.settings
     if not settings.completion.enabled:
         return None
-    if not may_send(ls.workspace_folders.file_path(document.uri), settings):
+    if refused := ls.refusal(document.uri):
+        if is_remote(settings.engine.url):  # which the user may not expect
+            ls.troubles.warn(f"no completions in this file: {refused}")
         return None
     if not document.in_sync:
         ls.troubles.warn(f"no completions: {OUT_OF_STEP}")

@@ -31,6 +31,7 @@ from opencoder_lsp.lsp.protocol import Phase, Protocol
 from opencoder_lsp.lsp.status import StatusNotifications
 from opencoder_lsp.lsp.stdio import Reader, Writer
 from opencoder_lsp.lsp.suggestion import Session
+from opencoder_lsp.prompt.privacy import refusal
 from opencoder_lsp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -154,6 +155,11 @@ class Server(LanguageServer):
         if uri not in self._sessions:
             self._sessions[uri] = Session(self._source)
         return self._sessions[uri]
+
+    def refusal(self, uri: str) -> str:
+        """Return why a document that the user works on may not be sent; "" where it may."""
+        path, folders = self.workspace_folders.file_path(uri), self.workspace_folders.paths
+        return refusal(path, self.configuration.settings, folders)
 
     async def change_configuration(self, settings: object) -> None:
         """Take `workspace/didChangeConfiguration`; clients that can be asked send nothing in it."""
