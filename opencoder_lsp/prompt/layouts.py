@@ -10,6 +10,7 @@ from opencoder_lsp.prompt.snippets import (
     as_file,
     as_section,
     file_token,
+    joined,
 )
 from opencoder_lsp.prompt.tasks import fence_for, fenced, info_string, shown_path
 from opencoder_lsp.prompt.tokenizer import Tokenizer
@@ -47,7 +48,7 @@ def _task(path: str, language: str, suffix: str, snippets: Sequence[Snippet]) ->
     where = f" `{shown_path(path)}`" if path else ""
     task, subject = f"Write the code of the file{where}. ", "It"
     if snippets:
-        sections = "".join(as_section(snippet, language) for snippet in snippets)
+        sections = "".join(as_section(snippet, language) for snippet in joined(snippets))
         task, subject = f"{task}Other files of the project have this code:\n{sections}", "The file"
     if not suffix.strip():
         return task.rstrip()
@@ -71,7 +72,7 @@ def fim_layout(
     """
     token = file_token(tokenizer)
     name = shown_path(path) if tokenizer.has_control("<filename>") else ""
-    written = [written_for_fim(snippet, tokenizer, language) for snippet in snippets]
+    written = [written_for_fim(snippet, tokenizer, language) for snippet in joined(snippets)]
     if not token:
         comments = "".join(written)
         return lambda code: fim_ids(comments + code, suffix, tokenizer, order, name)

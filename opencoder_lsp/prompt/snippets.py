@@ -19,6 +19,18 @@ class Snippet:
     text: str
 
 
+def joined(snippets: Sequence[Snippet]) -> list[Snippet]:
+    """Return the snippets with neighbours of one file made into one, an empty line between."""
+    files = list[Snippet]()
+    for snippet in snippets:
+        if files and files[-1].path == snippet.path:
+            text = files.pop().text
+            gap = "\n" if text.endswith("\n") else "\n\n"
+            snippet = Snippet(snippet.path, f"{text}{gap}{snippet.text}")
+        files.append(snippet)
+    return files
+
+
 def as_section(snippet: Snippet, language: str) -> str:
     """Return a snippet as a part of a request: its path, then a code block."""
     return f"`{shown_path(snippet.path)}`:\n{fenced(snippet.text, language)}\n"

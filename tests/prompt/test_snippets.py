@@ -1,6 +1,6 @@
 """Snippets of other files, as text."""
 
-from opencoder_lsp.prompt.snippets import Snippet, as_comments, as_file, as_section, fitting
+from opencoder_lsp.prompt.snippets import Snippet, as_comments, as_file, as_section, fitting, joined
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 
 
@@ -18,3 +18,13 @@ def test_what_is_taken_fits_the_room_and_what_is_too_long_is_passed_over(small: 
     assert fitting(snippets, as_file, small, room) == (snippets[0], snippets[2])
     assert fitting(snippets, as_file, small, room - 1) == (snippets[0], snippets[3])
     assert fitting(snippets, as_file, small, 0) == ()
+
+
+def test_neighbours_of_one_file_share_its_heading() -> None:
+    snippets = [Snippet("a", "1\n"), Snippet("a", "2"), Snippet("a", "3\n"), Snippet("b", "4")]
+    assert joined(snippets) == [Snippet("a", "1\n\n2\n\n3\n"), Snippet("b", "4")]
+    assert joined([Snippet("a", "1"), Snippet("b", "2"), Snippet("a", "3")]) == [
+        Snippet("a", "1"),
+        Snippet("b", "2"),
+        Snippet("a", "3"),
+    ]
