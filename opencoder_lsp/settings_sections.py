@@ -151,6 +151,26 @@ class CompletionSettings(Section):
         "in half a second.",
     )
     temperature: Temperature = Field(0.0, description="0 is greedy: always the likeliest token.")
+    choices: int = Field(
+        3, ge=1, le=8, description="Most suggestions to choose from, where you ask for them."
+    )
+    debounce: Literal["auto"] | int = Field(
+        "auto",
+        description="Milliseconds that a suggestion waits for your next key; `auto` only waits "
+        "while you type faster than the engine answers.",
+    )
+    ahead: Literal["auto"] | bool = Field(
+        "auto",
+        description="Whether the engine works before it is asked: on what follows the suggestion "
+        "that is shown, and on the prompt where you last typed; `auto` does so on this machine.",
+    )
+
+    @field_validator("debounce")
+    @classmethod
+    def _short(cls, value: Literal["auto"] | int) -> Literal["auto"] | int:
+        if value != "auto" and not 0 <= value <= 5000:
+            raise ValueError("must be `auto` or 0 to 5000")
+        return value
 
     @field_validator("prompt_tokens")
     @classmethod

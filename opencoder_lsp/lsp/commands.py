@@ -76,6 +76,7 @@ async def status(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, 
         },
         "documents": len(ls.documents),
         "completions": dataclasses.asdict(ls.counts),
+        "requests": dataclasses.asdict(ls.habits.tally),
         "warnings": ls.configuration.warnings,
     }
 

@@ -5,7 +5,8 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from opencoder_lsp.lsp.documents import Spot
-from opencoder_lsp.lsp.inline_completion import ACCEPTED, suggestion_at
+from opencoder_lsp.lsp.habits import Wish
+from opencoder_lsp.lsp.inline_completion import ACCEPTED, suggestions_at
 from opencoder_lsp.prompt.tasks import fenced
 
 if TYPE_CHECKING:
@@ -23,13 +24,14 @@ async def completion(ls: "Server", params: types.CompletionParams) -> types.Comp
     spot = document.spot(params.position)
     start = Spot(spot.line, _word_start(document.line(spot.line), spot.index))
     word = document.slice(start, spot)
-    span = types.Range(document.position(start), document.position(spot))
-    text = await suggestion_at(ls, document, spot)
-    if not text:
+    begin = document.position(start)
+    found = await suggestions_at(ls, document, spot, Wish())
+    if not found:
         return None
     ls.counts.shown += 1
-    item = _item(ls, document.language, word, text)
-    item.text_edit = types.TextEdit(span, word + text)
+    item = _item(ls, document.language, word, found[0].text)
+    end = document.position(Spot(spot.line, spot.index + found[0].replaced))
+    item.text_edit = types.TextEdit(types.Range(begin, end), word + found[0].text)
     return types.CompletionList(is_incomplete=True, items=[item])
 
 

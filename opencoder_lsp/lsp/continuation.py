@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from opencoder_lsp.errors import PromptError
@@ -12,8 +13,11 @@ from opencoder_lsp.prompt.snippets import Snippet
 from opencoder_lsp.settings import CompletionSettings
 
 if TYPE_CHECKING:
-    from opencoder_lsp.client.engine import CompletionStream
+    from opencoder_lsp.client.engine import CompletionRequest, CompletionStream
 
+_AHEAD = 20  # the priority of what nobody waits for: anything preempts it
+# How further choices are drawn, beside the likeliest: different, but not wild.
+_TEMPERATURE, _TOP_P, _SEED = 0.8, 0.95, 1
 _SMALLEST_PROMPT = 64  # tokens, as the setting's own minimum
 
 
@@ -36,16 +40,49 @@ class EngineContinuation:
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """Iterate over the pieces."""
-        awaited = self._forced
+        forced = _Forced(self._forced)
         async for piece in self._stream:
-            text = piece
-            if awaited:
-                common = min(len(awaited), len(text))
-                if awaited[:common] != text[:common]:
-                    return
-                awaited, text = awaited[common:], text[common:]
+            text = forced.without(piece)
+            if text is None:
+                return
             if text:
                 yield text
+
+
+class EngineContinuations:
+    """The pieces of several answers to one prompt, each as `EngineContinuation` gives them."""
+
+    def __init__(self, stream: "CompletionStream", forced_prefix: str, count: int) -> None:
+        self._stream = stream
+        self._forced = [_Forced(forced_prefix) for _ in range(count)]
+
+    @property
+    def finish_reasons(self) -> dict[int, str]:
+        """Why each answer has ended, by its number."""
+        return self._stream.finish_reasons
+
+    async def __aiter__(self) -> AsyncIterator[tuple[int, str]]:
+        """Iterate over number and text of each piece."""
+        async for piece in self._stream.pieces:
+            if 0 <= piece.index < len(self._forced):
+                text = self._forced[piece.index].without(piece.text)
+                if text:
+                    yield piece.index, text
+
+
+class _Forced:
+    """Takes the forced prefix off an answer, piece by piece."""
+
+    def __init__(self, prefix: str) -> None:
+        self._awaited = prefix
+        self._failed = False
+
+    def without(self, piece: str) -> str | None:
+        """Return what of a piece is behind the prefix; None once the answer had another one."""
+        common = min(len(self._awaited), len(piece))
+        self._failed = self._failed or self._awaited[:common] != piece[:common]
+        self._awaited = self._awaited[common:]
+        return None if self._failed else piece[common:]
 
 
 class EngineSource:
@@ -66,8 +103,36 @@ class EngineSource:
         self._snippets = snippets
 
     @asynccontextmanager
-    async def __call__(self, place: Place) -> AsyncIterator[EngineContinuation]:
-        """Open a stream for the place; leaving the block cancels the engine's work."""
+    async def __call__(
+        self, place: Place, *, ahead: bool = False
+    ) -> AsyncIterator[EngineContinuation]:
+        """
+        Open a stream for the place; leaving the block cancels the engine's work.
+
+        One `ahead` makes way for all other work of the engine.
+        """
+        engine, request = await self._request(place)
+        request = replace(request, priority=_AHEAD if ahead else 0)
+        async with engine.client.complete(request) as stream:
+            yield EngineContinuation(stream, request.forced_prefix)
+
+    @asynccontextmanager
+    async def several(self, place: Place, count: int) -> AsyncIterator[EngineContinuations]:
+        """Open a stream of `count` answers drawn at random, always the same for a prompt."""
+        engine, request = await self._request(place)
+        request = replace(request, temperature=_TEMPERATURE, top_p=_TOP_P, seed=_SEED, n=count)
+        async with engine.client.complete(request) as stream:
+            yield EngineContinuations(stream, request.forced_prefix, count)
+
+    async def warm(self, place: Place) -> None:
+        """Have the engine compute the prompt for a place, when it has nothing else to do."""
+        engine, request = await self._request(place)
+        request = replace(request, max_tokens=0, forced_prefix="", priority=_AHEAD)
+        async with engine.client.complete(request) as stream:
+            async for _ in stream.pieces:
+                pass
+
+    async def _request(self, place: Place) -> tuple[Engine, "CompletionRequest"]:
         from opencoder_lsp.client.engine import CompletionRequest
 
         engine = await self._engine()
@@ -81,8 +146,7 @@ class EngineSource:
             forced_prefix=prompt.forced_prefix,
             temperature=settings.temperature,
         )
-        async with engine.client.complete(request) as stream:
-            yield EngineContinuation(stream, prompt.forced_prefix)
+        return engine, request
 
     def _prompt(
         self, place: Place, engine: Engine, settings: CompletionSettings

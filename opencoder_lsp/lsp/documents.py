@@ -46,7 +46,7 @@ class Document:
     The text of one open document, as the editor has it.
 
     `version` is the editor's, `size` is in characters. `in_sync` is False once a change had to be
-    refused: the text is then not the user's.
+    refused: the text is then not the user's. `edited` is where the latest change ends.
     """
 
     def __init__(
@@ -56,6 +56,7 @@ class Document:
         self.language = language
         self.version = version
         self.in_sync = True
+        self.edited = Spot(0, 0)
         self._encoding = encoding
         self._replace(text)
 
@@ -78,7 +79,9 @@ class Document:
         for change in changes:
             if isinstance(change, types.TextDocumentContentChangePartial):
                 start, end = sorted((self.spot(change.range.start), self.spot(change.range.end)))
-                self._splice(start, end, clean(change.text))
+                text = clean(change.text)
+                self._splice(start, end, text)
+                self.edited = self.nearest(_behind(start, text))
             else:
                 self._replace(change.text)
                 self.in_sync = True
@@ -90,6 +93,11 @@ class Document:
             return Spot(last, len(self._lines[last]))
         line = self.line(position.line)
         return Spot(position.line, index_of(line, position.character, self._encoding))
+
+    def nearest(self, spot: Spot) -> Spot:
+        """Return a place that was in an older text, or one near it that is in this one."""
+        line = min(spot.line, len(self._lines) - 1)
+        return Spot(line, min(spot.index, len(self.line(line))))
 
     def position(self, spot: Spot) -> types.Position:
         """Return a place as the editor counts."""
@@ -208,6 +216,14 @@ def split_lines(text: str) -> list[str]:
         return lines
     ends = [match.end() for match in _LINE_BREAK.finditer(text)]
     return [text[start:end] for start, end in zip([0, *ends], [*ends, len(text)], strict=True)]
+
+
+def _behind(start: Spot, text: str) -> Spot:
+    """Return the place behind a text that begins at another."""
+    *above, last = split_lines(text)
+    if not above:
+        return Spot(start.line, start.index + len(last))
+    return Spot(start.line + len(above), len(last))
 
 
 def clean(text: str) -> str:

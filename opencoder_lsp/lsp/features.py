@@ -45,7 +45,7 @@ async def initialized(ls: "Server", params: object) -> None:
 def did_open(ls: "Server", params: types.DidOpenTextDocumentParams) -> None:
     """Open a document."""
     ls.on_close(params.text_document.uri)
-    ls.documents.open(params.text_document)
+    ls.ahead.opened(ls.documents.open(params.text_document))
 
 
 def did_change(ls: "Server", params: types.DidChangeTextDocumentParams) -> None:

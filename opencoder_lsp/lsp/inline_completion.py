@@ -2,6 +2,7 @@
 
 import logging
 import uuid
+from collections.abc import Iterator
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -11,8 +12,9 @@ from opencoder_lsp.errors import EngineBusyError, OpencoderError
 from opencoder_lsp.lsp.connection import NotNowError
 from opencoder_lsp.lsp.documents import OUT_OF_STEP, Document, Spot
 from opencoder_lsp.lsp.failures import describe
+from opencoder_lsp.lsp.habits import Wish
+from opencoder_lsp.lsp.items import Insertion, Selection, accepted, extent, insertions
 from opencoder_lsp.lsp.progress import WorkDone
-from opencoder_lsp.lsp.suggestion import OnText, Ready
 from opencoder_lsp.prompt.completion import Place
 from opencoder_lsp.prompt.privacy import is_remote
 
@@ -30,7 +32,7 @@ async def inline_completion(
     ls: "Server", params: types.InlineCompletionParams
 ) -> types.InlineCompletionList | None:
     """
-    Answer with one item that inserts at the cursor, or with null.
+    Answer with one item that inserts at the cursor, with several if the user asks, or with null.
 
     While the engine loads, what is triggered by typing is answered at once, and what the user asks
     for waits, until it is outdated. With a `workDoneToken`, the message of its reports is the
@@ -39,28 +41,42 @@ async def inline_completion(
     document = ls.documents.get(params.text_document.uri)
     if document is None:
         return None
-    invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
-    ready = partial(_wait_for_engine, ls) if invoked else None
     spot = document.spot(params.position)
+    selection = Selection.of(params.context.selected_completion_info, document)
     line = WorkDone(ls, params.work_done_token)
+    invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
+    wish = Wish(
+        on_text=line.report,
+        ready=partial(_wait_for_engine, ls) if invoked else None,
+        invoked=invoked,
+        choices=ls.configuration.settings.completion.choices if invoked else 1,
+        virtual=selection is not None,
+    )
     line.begin("OpenCoder")
     try:
-        text = await suggestion_at(ls, document, spot, line.report, ready)
+        found = await suggestions_at(ls, document, spot, wish, selection)
     finally:
         line.end()
-    if not text:
+    items = list(_items(document, spot, found, selection))
+    if not items:
         return None
-    position = document.position(spot)
-    suggestion_id = uuid.uuid4().hex
-    item = types.InlineCompletionItem(
-        insert_text=text,
-        range=types.Range(position, position),
-        command=types.Command(
-            title="Accepted", command=ACCEPTED, arguments=[{"suggestionId": suggestion_id}]
-        ),
-    )
     ls.counts.shown += 1
-    return types.InlineCompletionList(items=[item])
+    return types.InlineCompletionList(items=items)
+
+
+def _items(
+    document: Document, spot: Spot, found: list[Insertion], selection: Selection | None
+) -> Iterator[types.InlineCompletionItem]:
+    for insertion in found:
+        where = extent(document, spot, insertion, selection)
+        if where is None:
+            continue
+        arguments = [{"suggestionId": uuid.uuid4().hex}]
+        yield types.InlineCompletionItem(
+            insert_text=where[1],
+            range=where[0],
+            command=types.Command(title="Accepted", command=ACCEPTED, arguments=arguments),
+        )
 
 
 async def _wait_for_engine(ls: "Server") -> None:
@@ -71,42 +87,48 @@ async def _wait_for_engine(ls: "Server") -> None:
         ls.troubles.report(error)
 
 
-async def suggestion_at(
+async def suggestions_at(
     ls: "Server",
     document: Document,
     spot: Spot,
-    on_text: OnText | None = None,
-    ready: Ready | None = None,
-) -> str | None:
+    wish: Wish,
+    selection: Selection | None = None,
+) -> list[Insertion]:
     """
     Return what to insert at a place, nothing where there is no suggestion or no engine yet.
 
-    `ready` is awaited before the engine is asked, and no longer than the request is of interest.
-
     Trouble with the engine is shown to the user once, and is no error of the request: editors show
-    those for each key.
+    those for each key. What would follow the first one is prepared.
     """
+    ls.ahead.asked(document, spot)
     place = place_of(ls, document, spot)
     if place is None:
-        return None
+        return []
+    if selection is not None:
+        place = selection.accepted(place, document)
+    session = ls.session_of(document.uri)
     try:
-        text = await ls.session_of(document.uri).suggest(place, on_text, ready)
+        texts = await session.suggest(place, wish)
     except (NotNowError, EngineBusyError) as error:
         log.info("no completion now: %s", describe(error))  # an engine's words may quote the code
-        return None
+        return []
     except OpencoderError as error:
         ls.troubles.report(error)
-        return None
-    if text is not None:
-        ls.troubles.recovered()
-    return text
+        return []
+    if texts is None:
+        return []
+    ls.troubles.recovered()
+    found = insertions(place, texts)
+    if found and selection is None and ls.ahead.is_wanted:
+        session.prepare(place, accepted(place, found[0]))
+    return found
 
 
-def place_of(ls: "Server", document: Document, spot: Spot) -> Place | None:
+def place_of(ls: "Server", document: Document, spot: Spot, *, tell: bool = True) -> Place | None:
     """
     Return the place as a prompt sees it; None where no completion is wanted, allowed or possible.
 
-    Why it is not possible is shown once.
+    Why it is not possible is shown once, if the user is to be told.
     """
     settings = ls.configuration.settings
     if not settings.completion.enabled:
@@ -115,11 +137,14 @@ def place_of(ls: "Server", document: Document, spot: Spot) -> Place | None:
         if is_remote(settings.engine.url):  # which the user may not expect
             ls.troubles.warn(f"no completions in this file: {refused}")
         return None
+    obstacle = ""
     if not document.in_sync:
-        ls.troubles.warn(f"no completions: {OUT_OF_STEP}")
-        return None
-    if document.size > LARGEST:
-        ls.troubles.warn(f"no completions in files of more than {LARGEST // 10**6} MB")
+        obstacle = f"no completions: {OUT_OF_STEP}"
+    elif document.size > LARGEST:
+        obstacle = f"no completions in files of more than {LARGEST // 10**6} MB"
+    if obstacle:
+        if tell:
+            ls.troubles.warn(obstacle)
         return None
     prefix, suffix = document.split(spot)
     path = ls.workspace_folders.shown_path(document.uri)

@@ -16,6 +16,7 @@ from opencoder_lsp import __version__
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.lsp import features
+from opencoder_lsp.lsp.ahead import Ahead
 from opencoder_lsp.lsp.answers import SCHEME, Answers
 from opencoder_lsp.lsp.configuration import SECTION, Configuration
 from opencoder_lsp.lsp.connection import Connection, Status
@@ -24,6 +25,7 @@ from opencoder_lsp.lsp.conversion import make_converter
 from opencoder_lsp.lsp.documents import Document, Documents, Encoding
 from opencoder_lsp.lsp.failures import Troubles
 from opencoder_lsp.lsp.folders import WorkspaceFolders
+from opencoder_lsp.lsp.habits import Habits
 from opencoder_lsp.lsp.logs import log_failure, logging_in_background
 from opencoder_lsp.lsp.parent import parent_gone
 from opencoder_lsp.lsp.progress import LoadingProgress, Token
@@ -70,9 +72,11 @@ class Server(LanguageServer):
         self.counts = Counts()
         self.cancellable: dict[Token, asyncio.Task[object]] = {}
         self._sessions: dict[str, Session] = {}
-        self._source = EngineSource(
+        self.source = EngineSource(
             self.connection.engine_at_once, lambda: self.configuration.settings.completion
         )
+        self.habits = Habits(debounce=lambda: self.configuration.settings.completion.debounce)
+        self.ahead = Ahead(self)
         self._loading = LoadingProgress(self)
         self.status = StatusNotifications(self)
         self._editor: asyncio.Task[None] | None = None  # watches the editor's process
@@ -134,6 +138,8 @@ class Server(LanguageServer):
 
     def on_change(self, document: Document) -> None:
         """Note that the text of a document has changed."""
+        self.habits.pace.key()
+        self.ahead.changed(document)
         session = self._sessions.get(document.uri)
         if session is not None and not session.is_empty:
             session.changed(document.text)
@@ -146,6 +152,7 @@ class Server(LanguageServer):
 
     def on_close(self, uri: str) -> None:
         """End what goes on for a document."""
+        self.ahead.stop()
         session = self._sessions.pop(uri, None)
         if session is not None:
             session.close()
@@ -153,7 +160,7 @@ class Server(LanguageServer):
     def session_of(self, uri: str) -> Session:
         """Return the suggestion session of an open document."""
         if uri not in self._sessions:
-            self._sessions[uri] = Session(self._source)
+            self._sessions[uri] = Session(self.source, self.habits)
         return self._sessions[uri]
 
     def refusal(self, uri: str) -> str:
@@ -220,6 +227,8 @@ class Server(LanguageServer):
     def _on_status(self, status: Status) -> None:
         self._loading.update(status)
         self.status.send()
+        if status.kind == "ready":
+            self.ahead.ready()
 
     # Running.
 
@@ -266,6 +275,7 @@ class Server(LanguageServer):
     async def _clean_up(self) -> None:
         if self._editor is not None:
             self._editor.cancel()
+        self.ahead.stop()
         for uri in list(self._sessions):
             self.on_close(uri)
         await self.protocol.cancel_all()

@@ -10,204 +10,180 @@ keys only type what the model is about to say. So the stream belongs to the docu
 * The stream goes on while the text typed since its start agrees with what it produces, and the
   next request takes it over. It is closed when an edit contradicts it, when the document is closed
   or no longer wanted, and when nobody has taken it over for 250 ms.
-* A complete suggestion is kept, so typing along it needs no engine.
+* A complete suggestion is kept, so typing along it, or coming back to it, needs no engine.
+* What would follow an accepted suggestion is made while that is shown, and kept likewise.
 """
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass
-from typing import Any, Protocol
 
-from opencoder_lsp.lsp.ending import Ending
 from opencoder_lsp.lsp.failures import describe
+from opencoder_lsp.lsp.generation import Generation, Source, sampled
+from opencoder_lsp.lsp.habits import Habits, Request, Wish
+from opencoder_lsp.lsp.results import Known, Results
+from opencoder_lsp.lsp.typed import is_between
+from opencoder_lsp.lsp.waiting import Timers, unless
 from opencoder_lsp.prompt.completion import Place
 
 log = logging.getLogger(__name__)
 
-GRACE = 0.25  # seconds that a stream waits for the next request
-OnText = Callable[[str], None]
-Ready = Callable[[], Awaitable[object]]
-
-
-class Continuation(Protocol):
-    """What an engine goes on with behind a place, without the forced prefix."""
-
-    @property
-    def finish_reason(self) -> str | None:
-        """Why the stream ended ("stop", "length"), once it has."""
-
-    def __aiter__(self) -> AsyncIterator[str]:
-        """Iterate over its pieces."""
-
-
-Source = Callable[[Place], AbstractAsyncContextManager[Continuation]]
-
-
-class Generation:
-    """
-    One suggestion, from the opening of its stream until it is complete or closed.
-
-    `text` is what there is to show so far. `on_change` is called when it has grown, and once when
-    `complete` becomes true; `error` then says whether it failed.
-    """
-
-    def __init__(self, place: Place, source: Source, on_change: Callable[[], None]) -> None:
-        self.place = place
-        self.text = ""
-        self.complete = False
-        self.error: Exception | None = None
-        self._source = source
-        self._on_change = on_change
-        self._task = asyncio.create_task(self._run())
-
-    def close(self) -> None:
-        """Leave the stream, which ends the engine's work; nothing is called any more."""
-        self._on_change = lambda: None
-        self._task.cancel()
-
-    def typed(self, before: str, after: str) -> str | None:
-        """
-        Return what was typed since the start, given the text left and right of the cursor.
-
-        None where the text has changed in any other way, or what was typed contradicts `text`.
-        """
-        if after != self.place.suffix or not before.startswith(self.place.prefix):
-            return None
-        return self._agreeing(before[len(self.place.prefix) :])
-
-    def typed_in(self, text: str) -> str | None:
-        """Return what was typed since the start as `typed`, given the text of the document."""
-        left, right = self.place.prefix, self.place.suffix
-        if len(text) < len(left) + len(right):
-            return None
-        if not (text.startswith(left) and text.endswith(right)):
-            return None
-        return self._agreeing(text[len(left) : len(text) - len(right)])
-
-    def _agreeing(self, typed: str) -> str | None:
-        typed = typed.replace("\r\n", "\n")
-        if self.text.startswith(typed) or (not self.complete and typed.startswith(self.text)):
-            return typed
-        return None
-
-    async def _run(self) -> None:
-        ending, raw, done = Ending(self.place), "", False
-        try:
-            async with self._source(self.place) as pieces:
-                async for piece in pieces:
-                    raw += piece
-                    self.text, done = ending.cut(raw.replace("\r\n", "\n"))
-                    if done:
-                        break
-                    self._on_change()
-                truncated = pieces.finish_reason == "length" and not done
-            text = raw.replace("\r\n", "\n")
-            self.text, _ = ending.cut(text, final=not done, truncated=truncated)
-        except Exception as error:  # boundary: it is raised again in the request that waits
-            self.text, self.error = "", error
-        self.complete = True
-        self._on_change()
-
-
-@dataclass
-class _Request:
-    """The request that waits: where it is, and what it gets."""
-
-    place: Place
-    on_text: OnText | None
-    answer: asyncio.Future[str | None]
-
-    def resolve(self, text: str | None) -> None:
-        if not self.answer.done():
-            self.answer.set_result(text)
-
-    def fail(self, error: Exception) -> None:
-        if not self.answer.done():
-            self.answer.set_exception(error)
-
 
 class Session:
-    """The session of one document. `source` opens a stream for a place."""
+    """The session of one document."""
 
-    def __init__(self, source: Source, grace: float = GRACE) -> None:
+    def __init__(self, source: Source, habits: Habits | None = None) -> None:
         self._source = source
-        self._grace = grace
+        self._habits = habits or Habits()
+        self._results = Results()
+        self._request: Request | None = None
         self._generation: Generation | None = None
-        self._request: _Request | None = None
-        self._timer: asyncio.TimerHandle | None = None
+        self._prepared: Generation | None = None
+        self._shown: Place | None = None  # where the suggestion is that `_prepared` follows
+        self._timers = Timers()
 
     @property
     def is_empty(self) -> bool:
-        """Whether there is no request, stream or suggestion, so that no edit matters."""
-        return self._generation is None and self._request is None
+        """Whether there is no request and no stream, so that no edit matters."""
+        return self._request is None and self._generation is None and self._prepared is None
 
     @property
     def is_working(self) -> bool:
-        """Whether a stream is open."""
-        return self._generation is not None and not self._generation.complete
+        """Whether a stream is open that a request has asked for."""
+        return self._generation is not None
 
-    async def suggest(
-        self, place: Place, on_text: OnText | None = None, ready: Ready | None = None
-    ) -> str | None:
+    async def suggest(self, place: Place, wish: Wish | None = None) -> list[str] | None:
         """
-        Return what to insert at `place`, "" where there is nothing, None where it is outdated.
+        Return what to insert at `place`, the likeliest first and all different.
 
-        `on_text` gets the whole suggestion so far each time it grows. A new stream is opened only
-        after `ready` has been awaited. Raises what that and the source raise.
+        The list is empty where there is nothing to suggest; None is for a request that is outdated.
+        Raises what the source and `ready` raise.
         """
-        self._answer_none()
-        answer: asyncio.Future[str | None] = asyncio.get_running_loop().create_future()
-        request = self._request = _Request(place, on_text, answer)
-        self._stop_timer()
+        self._supersede()
+        answer: asyncio.Future[list[str] | None] = asyncio.get_running_loop().create_future()
+        request = self._request = Request(place, wish or Wish(), answer)
+        self._habits.pace.asked()
+        self._timers.stop("grace")
         try:
-            if not self._can_take_over(place):
-                self._drop()
-                if ready is not None:
-                    await _first(ready(), answer)
-                if not answer.done():
-                    self._start(place)
-            self._advance()
+            await self._pursue(request)
             return await answer
         finally:
             if answer.done() and not answer.cancelled():
                 answer.exception()  # seen, so that asyncio does not complain of one not raised here
-            if (
-                self._request is request
-            ):  # it got no answer: it was cancelled, or there is no engine
-                self._request = None
-                self._start_timer()
+            if self._request is request:  # it was cancelled, or there is no engine
+                self._take_request()
+                self._habits.tally.count("outdated")
+                request.cancel()
+                self._let_wait()
 
     def changed(self, text: str) -> None:
         """Note that the document has now this text."""
-        self._answer_none()
-        generation = self._generation
-        if generation is None:
+        self._supersede()
+        generation, prepared = self._generation, self._prepared
+        if generation is not None:
+            if generation.virtual or generation.fits(text):
+                self._let_wait()
+            else:
+                self._drop()
+        if prepared is not None and not self._leads_to(prepared, text):
+            self._drop_prepared()
+
+    def prepare(self, shown: Place, accepted: Place) -> None:
+        """
+        Make, and keep, the suggestion behind one that is shown at a place.
+
+        `accepted` is the place once that is accepted. It is given up when an edit, or a request
+        that needs the engine, makes it unlikely that somebody will ask there.
+        """
+        if self._prepared is not None and self._prepared.place == accepted:
             return
-        if generation.typed_in(text) is None:
-            self._drop()
-        else:
-            self._start_timer()
+        self._drop_prepared()
+        if not self.is_working and self._results.get(accepted) is None:
+            self._shown = shown
+            self._prepared = Generation(accepted, self._source, self._on_stream, ahead=True)
+
+    def knows(self, place: Place) -> bool:
+        """Return whether a request at a place would need no new stream."""
+        return self._results.get(place) is not None or self._stream_for(place) is not None
 
     def close(self) -> None:
-        """End the stream and answer what waits: nothing is wanted here any more."""
-        self._answer_none()
+        """End the streams and answer what waits: nothing is wanted here any more."""
+        self._supersede()
         self._drop()
+        self._drop_prepared()
 
-    def _can_take_over(self, place: Place) -> bool:
-        generation = self._generation
-        if generation is None or generation.error is not None:
-            return False
-        typed = generation.typed(place.prefix, place.suffix)
-        # All of a suggestion was typed: what comes next is another one.
-        return typed is not None and not (
-            generation.complete and typed and typed == generation.text
+    # From a request to its answer.
+
+    async def _pursue(self, request: Request) -> None:
+        """See to it that the request is going to be answered; it may be superseded meanwhile."""
+        known = self._results.get(request.place)
+        if known is not None:
+            self._drop()  # it is for some other place
+            self._know(request, known)
+            return
+        stream = self._stream_for(request.place)
+        if stream is None:
+            self._drop()
+            self._drop_prepared()
+            await self._wait(request)
+            if request.answer.done():
+                return
+            self._start(request)
+        else:
+            request.how = "joined"
+            if stream is self._prepared:
+                self._drop()
+                self._generation, self._prepared = stream, None
+        self._advance()
+
+    async def _wait(self, request: Request) -> None:
+        """Wait before an engine is asked, until the request is outdated at the latest."""
+        wish = request.wish
+        delay = 0.0 if wish.invoked else self._habits.pace.delay(self._habits.debounce())
+        if delay:
+            await unless(request.answer, asyncio.sleep(delay))
+        if wish.ready is not None and not request.answer.done():
+            await unless(request.answer, wish.ready())
+
+    def _know(self, request: Request, known: Known) -> None:
+        """Answer with a result, or with that and further choices."""
+        request.first = known.texts[0]
+        if request.wish.choices == 1 or known.several:
+            self._answer(request, known.texts[: request.wish.choices])
+        else:
+            self._answer_several(request)
+
+    def _stream_for(self, place: Place) -> Generation | None:
+        """Return an open stream whose suggestion fits there, so far."""
+        for generation in (self._generation, self._prepared):
+            if generation is not None and generation.rest(place) is not None:
+                return generation
+        return None
+
+    def _start(self, request: Request) -> None:
+        self._drop()
+        request.how = "opened"
+        self._generation = Generation(
+            request.place,
+            self._source,
+            self._on_stream,
+            on_first=self._habits.pace.answered,
+            virtual=request.wish.virtual,
         )
 
-    def _start(self, place: Place) -> None:
-        self._drop()
-        self._generation = Generation(place, self._source, self._advance)
+    def _on_stream(self, generation: Generation) -> None:
+        """Look at a stream that has something new."""
+        if generation is self._prepared:
+            if generation.complete:
+                self._prepared = None
+                self._keep(generation)
+        elif generation is self._generation:
+            self._advance()
+
+    def _keep(self, generation: Generation) -> None:
+        if generation.error is None:
+            self._results.put(generation.place, Known((generation.text,)))
+        elif self._request is None or generation.ahead:
+            log.info("a stream that nobody waited for failed: %s", describe(generation.error))
 
     def _advance(self) -> None:
         """Give the request that waits what there is for it now."""
@@ -215,55 +191,109 @@ class Session:
         if generation is None:
             return
         if generation.complete:
-            self._stop_timer()
-        if request is None:
-            if generation.error is not None:
-                log.info("a stream that nobody waited for failed: %s", describe(generation.error))
+            self._timers.stop("grace", "stall")
+            self._generation = None
+            self._keep(generation)
+        if request is None or request.first is not None:
             return
         if generation.error is not None:
-            self._request = None
-            request.fail(generation.error)
+            if generation.ahead:  # that was not the request's own
+                self._start(request)
+            else:
+                self._take_request()
+                request.fail(generation.error)
             return
-        typed = generation.typed(request.place.prefix, request.place.suffix)
-        if typed is None:  # what was typed ahead turned out to be something else
-            self._start(request.place)
+        rest = generation.rest(request.place)
+        if rest is None:  # what was typed ahead turned out to be something else
+            self._start(request)
         elif generation.complete:
-            self._request = None
-            request.resolve(generation.text[len(typed) :])
-        elif request.on_text is not None and len(generation.text) > len(typed):
-            request.on_text(generation.text[len(typed) :])
+            request.first = rest
+            self._answer_several(request)
+        else:
+            self._report(request, generation, rest)
 
-    def _answer_none(self) -> None:
-        if self._request is not None:
-            self._request.resolve(None)
-            self._request = None
+    def _report(self, request: Request, generation: Generation, rest: str) -> None:
+        """Say what there is so far."""
+        if generation.ahead:
+            self._timers.start("stall", self._habits.patience.stall, lambda: self._start(request))
+        if request.wish.on_text is not None and rest:
+            request.wish.on_text(rest)
+        if generation.text:
+            self._draw_others(request)
+
+    def _draw_others(self, request: Request) -> None:
+        """Begin with further choices: only now, since the prompt they share is computed."""
+        count = request.wish.choices - 1
+        if count and request.others is None:
+            request.others = asyncio.create_task(sampled(self._source, request.place, count))
+            request.others.add_done_callback(lambda _task: self._answer_several(request))
+
+    def _answer_several(self, request: Request) -> None:
+        """Answer once the first and all other choices are there."""
+        if request.first is None or self._request is not request:
+            return
+        self._draw_others(request)
+        if request.others is None:
+            self._answer(request, (request.first,))
+        elif request.others.done():
+            drawn = _drawn(request.others)
+            texts = tuple(dict.fromkeys(text for text in [request.first, *drawn] if text))
+            if drawn:
+                self._results.put(request.place, Known(texts or ("",), several=True))
+            self._answer(request, texts)
+        else:
+            first = (request.first,)
+            patience = self._habits.patience.others
+            self._timers.start("others", patience, lambda: self._answer(request, first))
+
+    def _answer(self, request: Request, texts: tuple[str, ...]) -> None:
+        if request.others is not None:
+            request.how = "opened"
+        self._habits.tally.count(request.how)
+        self._take_request()
+        request.resolve([text for text in texts if text])
+
+    # Ends.
+
+    def _supersede(self) -> None:
+        request = self._take_request()
+        if request is not None:
+            self._habits.tally.count("outdated")
+            request.resolve(None)
+
+    def _take_request(self) -> Request | None:
+        request, self._request = self._request, None
+        self._timers.stop("stall", "others")
+        return request
 
     def _drop(self) -> None:
-        self._stop_timer()
+        self._timers.stop("grace", "stall")
         if self._generation is not None:
             self._generation.close()
             self._generation = None
 
-    def _start_timer(self) -> None:
-        self._stop_timer()
+    def _leads_to(self, prepared: Generation, text: str) -> bool:
+        """Return whether somebody may still ask for what is prepared, given the document's text."""
+        shown = self._shown
+        on_the_way = shown is not None and is_between(shown, prepared.place, text)
+        return on_the_way or prepared.fits(text)
+
+    def _drop_prepared(self) -> None:
+        if self._prepared is not None:
+            self._prepared.close()
+            self._prepared = None
+
+    def _let_wait(self) -> None:
+        """Close the stream unless somebody takes it over in time."""
         if self.is_working:
-            loop = asyncio.get_running_loop()
-            self._timer = loop.call_later(self._grace, self._drop)
-
-    def _stop_timer(self) -> None:
-        if self._timer is not None:
-            self._timer.cancel()
-            self._timer = None
+            self._timers.start("grace", self._habits.patience.grace, self._drop)
 
 
-async def _first(ready: Awaitable[object], answer: asyncio.Future[str | None]) -> None:
-    """Wait until one of the two is there; raises what `ready` raises, unless there is an answer."""
-    waiting = asyncio.ensure_future(ready)
-    both: set[asyncio.Future[Any]] = {waiting, answer}
-    try:
-        await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        waiting.cancel()
-    failed = waiting.done() and not waiting.cancelled() and waiting.exception()
-    if failed and not answer.done():
-        raise failed
+def _drawn(others: asyncio.Task[list[str]]) -> list[str]:
+    """Return what was drawn; nothing where that failed."""
+    if others.cancelled():
+        return []
+    if (error := others.exception()) is not None:
+        log.info("further choices cannot be had: %s", describe(error))
+        return []
+    return others.result()

@@ -68,6 +68,26 @@ def test_any_sequence_of_edits_leaves_the_text_of_the_reference_model(
         assert ours.line_count == len(reference.line_starts())
 
 
+@given(texts, positions, positions, texts, st.sampled_from(ENCODINGS))
+def test_the_end_of_the_latest_change_is_remembered(
+    text: str, start: tuple[int, int], end: tuple[int, int], inserted: str, encoding: Encoding
+) -> None:
+    ours = document(text.replace("\r", ""), encoding)
+    inserted = inserted.replace("\r", "")
+    ours.apply([partial(start, end, inserted)])
+    assert ours.split(ours.edited)[0].endswith(without_surrogates(inserted))
+
+
+def test_a_place_of_an_older_text_is_moved_into_this_one() -> None:
+    ours = document("ab\ncd")
+    for older, here in (
+        (Spot(0, 1), Spot(0, 1)),
+        (Spot(0, 9), Spot(0, 2)),
+        (Spot(7, 1), Spot(1, 1)),
+    ):
+        assert ours.nearest(older) == here
+
+
 @pytest.mark.fault("F26")
 @settings(max_examples=1000, deadline=None)
 @given(texts, positions, st.sampled_from(ENCODINGS))

@@ -82,6 +82,10 @@ def env(
         "OPENCODER_HOME": str(home),
         "OPENCODER_ENGINE_URL": engine.url,
         "OPENCODER_MODEL_NAME": str(tokenizer_folder),
+        # So that the engine gets no request but what a test asks for, at the time it does.
+        "OPENCODER_COMPLETION_AHEAD": "false",
+        "OPENCODER_COMPLETION_CHOICES": "1",
+        "OPENCODER_COMPLETION_DEBOUNCE": "0",
     }
     return {**os.environ, **ours}
 

@@ -97,12 +97,13 @@ class Editor(LanguageClient):
         request_id: int | str | None = None,
         token: int | str | None = None,
         trigger: types.InlineCompletionTriggerKind = types.InlineCompletionTriggerKind.Automatic,
+        selected: types.SelectedCompletionInfo | None = None,
     ) -> "asyncio.Future[types.InlineCompletionList | None]":
         """Request an inline completion, and return the future of its answer."""
         params = types.InlineCompletionParams(
             text_document=types.TextDocumentIdentifier(uri),
             position=types.Position(line, character),
-            context=types.InlineCompletionContext(trigger),
+            context=types.InlineCompletionContext(trigger, selected),
             work_done_token=token,
         )
         return self._send(types.TEXT_DOCUMENT_INLINE_COMPLETION, params, request_id)

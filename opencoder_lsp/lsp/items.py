@@ -1,0 +1,76 @@
+"""From the text of a suggestion to what an editor inserts."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from lsprotocol import types
+
+from opencoder_lsp.lsp.documents import Document, Spot, clean
+from opencoder_lsp.prompt.completion import Place
+
+
+@dataclass(frozen=True, slots=True)
+class Insertion:
+    """Text to insert at a place, in place of the first `replaced` characters right of it."""
+
+    text: str
+    replaced: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """The item that is selected in the editor's list: what it would replace, and by what."""
+
+    start: Spot
+    end: Spot
+    text: str
+
+    @classmethod
+    def of(
+        cls, info: types.SelectedCompletionInfo | None, document: Document
+    ) -> "Selection | None":
+        """Read what a request says of it; None for a range that no item may have."""
+        if info is None or info.range.start.line != info.range.end.line:
+            return None
+        start, end = sorted((document.spot(info.range.start), document.spot(info.range.end)))
+        return cls(start, end, clean(info.text))
+
+    def accepted(self, place: Place, document: Document) -> Place:
+        """Return a place of the document as it would be once the item is inserted."""
+        prefix, suffix = document.split(self.start)[0], document.split(self.end)[1]
+        return Place(place.path, place.language, prefix + self.text, suffix)
+
+
+def insertions(place: Place, texts: Iterable[str]) -> list[Insertion]:
+    """Return what there is to insert at a place, each only once."""
+    return list(dict.fromkeys(Insertion(text) for text in texts if text))
+
+
+def accepted(place: Place, insertion: Insertion) -> Place:
+    """Return the place behind an insertion, with the line ends that the document has."""
+    crlf = "\r\n" in place.prefix or "\r\n" in place.suffix
+    text = insertion.text.replace("\n", "\r\n") if crlf else insertion.text
+    suffix = place.suffix[insertion.replaced :]
+    return Place(place.path, place.language, place.prefix + text, suffix)
+
+
+def extent(
+    document: Document, spot: Spot, insertion: Insertion, selection: Selection | None
+) -> tuple[types.Range, str] | None:
+    """
+    Return the range that an item replaces, and its text.
+
+    With a selected item that is its range, and its text comes first (LSP 3.18,
+    `SelectedCompletionInfo`); None where the insertion would have to replace more.
+    """
+    if selection is None:
+        end = Spot(spot.line, spot.index + insertion.replaced)
+        return types.Range(document.position(spot), document.position(end)), insertion.text
+    text = insertion.text
+    if insertion.replaced:
+        after = document.split(selection.end)[1][: insertion.replaced]
+        if not text.endswith(after):
+            return None
+        text = text.removesuffix(after)
+    span = types.Range(document.position(selection.start), document.position(selection.end))
+    return span, selection.text + text
