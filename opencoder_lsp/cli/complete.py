@@ -6,8 +6,9 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from opencoder_lsp.cli.files import LINE_END, language_of, read_source
 from opencoder_lsp.cli.loading import ready_session
-from opencoder_lsp.cli.session import LINE_END, Cursor, language_of, read_source
+from opencoder_lsp.cli.session import Cursor
 from opencoder_lsp.cli.terminal import errors, print_json
 from opencoder_lsp.errors import OpencoderError, SettingsError
 from opencoder_lsp.settings import from_process

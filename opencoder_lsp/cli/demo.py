@@ -17,16 +17,10 @@ from rich.live import Live
 from rich.panel import Panel
 from rich.text import Text
 
+from opencoder_lsp.cli.files import LINE_END, document_uri, language_of, read_source
 from opencoder_lsp.cli.loading import ready_session
 from opencoder_lsp.cli.models import pull_model
-from opencoder_lsp.cli.session import (
-    LINE_END,
-    Cursor,
-    Session,
-    document_uri,
-    language_of,
-    read_source,
-)
+from opencoder_lsp.cli.session import Cursor, Session
 from opencoder_lsp.cli.terminal import console
 from opencoder_lsp.errors import ModelError, OpencoderError
 from opencoder_lsp.models import registry

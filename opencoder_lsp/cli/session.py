@@ -9,7 +9,6 @@ import contextlib
 import itertools
 import logging
 import os
-import re
 import sys
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from pygls.exceptions import JsonRpcException
 from pygls.lsp.client import LanguageClient
 
 from opencoder_lsp import __version__
+from opencoder_lsp.cli.files import document_uri
 from opencoder_lsp.cli.terminal import errors
 from opencoder_lsp.errors import EngineError, OpencoderError
 
@@ -83,14 +83,22 @@ class Session:
     """
     The language server as a child process, initialized, for the length of an `async with` block.
 
-    `pairs` are settings as for `--set`. Methods raise OpencoderError with the server's own message.
+    `pairs` are settings as for `--set`, `folders` the workspace's. Methods raise OpencoderError
+    with the server's own message.
     """
 
-    def __init__(self, pairs: Sequence[str] = (), *, on_loading: OnLoading | None = None) -> None:
+    def __init__(
+        self,
+        pairs: Sequence[str] = (),
+        *,
+        folders: Sequence[Path] = (),
+        on_loading: OnLoading | None = None,
+    ) -> None:
         # A client's pygls logs a traceback for an answer that comes after Ctrl-C. What matters of
         # the server's errors is raised by our methods.
         logging.getLogger("pygls").setLevel(logging.CRITICAL)
         self._pairs = list(pairs)
+        self._folders = list(folders)
         self._on_loading = on_loading
         self._client = _Client(lambda code: self._status.put_nowait(_Ended(code)))
         self._streams: dict[int | str, Callable[[Any], None]] = {}
@@ -123,10 +131,11 @@ class Session:
                 self._client.exit(None)
         await self._client.stop()  # type: ignore[no-untyped-call]
 
-    @staticmethod
-    def _initialize_params() -> types.InitializeParams:
+    def _initialize_params(self) -> types.InitializeParams:
+        folders = [types.WorkspaceFolder(document_uri(path), path.name) for path in self._folders]
         return types.InitializeParams(
             process_id=os.getpid(),
+            workspace_folders=folders or None,
             client_info=types.ClientInfo("opencoder-cli", __version__),
             capabilities=types.ClientCapabilities(
                 general=types.GeneralClientCapabilities(
@@ -184,20 +193,24 @@ class Session:
         token = f"complete-{next(self._tokens)}"
         if on_text is not None:
             self._streams[token] = lambda value: on_text(_field(value, "message") or "")
+        shown = token if on_text is not None else None
+        kind = types.InlineCompletionTriggerKind.Invoked
+        items = await self.items(cursor, kind, shown)
+        self._streams.pop(token, None)
+        return inserted(items[0]) if items else ""
+
+    async def items(
+        self, cursor: Cursor, kind: types.InlineCompletionTriggerKind, token: str | None = None
+    ) -> Sequence[types.InlineCompletionItem]:
+        """Return what the server answers at a place of an open document, as it is."""
         params = types.InlineCompletionParams(
             text_document=types.TextDocumentIdentifier(document_uri(cursor.path)),
             position=types.Position(cursor.line, cursor.character),
-            context=types.InlineCompletionContext(types.InlineCompletionTriggerKind.Invoked),
-            work_done_token=token if on_text is not None else None,
+            context=types.InlineCompletionContext(kind),
+            work_done_token=token,
         )
-        request = self._client.text_document_inline_completion_async(params)
-        answer = await self._answered(request)
-        self._streams.pop(token, None)
-        items = answer.items if isinstance(answer, types.InlineCompletionList) else answer or []
-        if not items:
-            return ""
-        text = items[0].insert_text
-        return text if isinstance(text, str) else text.value
+        answer = await self._answered(self._client.text_document_inline_completion_async(params))
+        return answer.items if isinstance(answer, types.InlineCompletionList) else answer or []
 
     async def command(
         self, name: str, arguments: dict[str, Any], on_text: OnText | None = None
@@ -216,6 +229,12 @@ class Session:
             self._streams.pop(token, None)
 
 
+def inserted(item: types.InlineCompletionItem) -> str:
+    """Return the text that an item inserts."""
+    text = item.insert_text
+    return text if isinstance(text, str) else text.value
+
+
 def _warn(params: types.ShowMessageParams) -> None:
     """Show a warning; errors are those of our methods."""
     if params.type == types.MessageType.Warning:
@@ -225,57 +244,3 @@ def _warn(params: types.ShowMessageParams) -> None:
 def _field(value: Any, name: str) -> Any:
     """Read a field of a progress value, which pygls gives as a dict or as an object."""
     return value.get(name) if isinstance(value, dict) else getattr(value, name, None)
-
-
-# The line ends of LSP.
-LINE_END = re.compile(r"\r\n|\n|\r")
-LANGUAGES = {
-    ".c": "c",
-    ".cc": "cpp",
-    ".cpp": "cpp",
-    ".cs": "csharp",
-    ".css": "css",
-    ".go": "go",
-    ".h": "c",
-    ".hpp": "cpp",
-    ".html": "html",
-    ".java": "java",
-    ".js": "javascript",
-    ".json": "json",
-    ".jsx": "javascriptreact",
-    ".kt": "kotlin",
-    ".lua": "lua",
-    ".md": "markdown",
-    ".php": "php",
-    ".py": "python",
-    ".rb": "ruby",
-    ".rs": "rust",
-    ".sh": "shellscript",
-    ".sql": "sql",
-    ".swift": "swift",
-    ".toml": "toml",
-    ".ts": "typescript",
-    ".tsx": "typescriptreact",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-}
-
-
-def document_uri(path: Path) -> str:
-    """Return the `file:` URI of a document."""
-    return path.absolute().as_uri()
-
-
-def language_of(path: Path) -> str:
-    """Return the LSP language id of a file name, as an editor would choose it."""
-    return LANGUAGES.get(path.suffix.lower(), "plaintext")
-
-
-def read_source(path: Path) -> str:
-    """Read a source file as an editor would; OpencoderError where it is not text."""
-    try:
-        return path.read_bytes().decode("utf-8")
-    except OSError as error:
-        raise OpencoderError(f"cannot read {path}: {error.strerror}") from error
-    except UnicodeDecodeError as error:
-        raise OpencoderError(f"{path} is not UTF-8 text") from error
