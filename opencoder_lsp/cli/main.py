@@ -9,6 +9,8 @@ from typing import Annotated
 import typer
 
 from opencoder_lsp import __version__
+from opencoder_lsp.cli.bench_commands import bench_app
+from opencoder_lsp.cli.options import JsonOption, SetOption
 from opencoder_lsp.errors import OpencoderError, SettingsError
 from opencoder_lsp.settings import Settings, from_process
 
@@ -25,19 +27,7 @@ models_app = typer.Typer(help="List, pull and verify models.", no_args_is_help=T
 engine_app = typer.Typer(help="Look at and stop the engine that editors share.")
 app.add_typer(models_app, name="models")
 app.add_typer(engine_app, name="engine", no_args_is_help=True)
-bench_app = typer.Typer(help="Measure what this machine makes of a model.", no_args_is_help=True)
 app.add_typer(bench_app, name="bench")
-
-SetOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        "--set",
-        "-s",
-        metavar="NAME=VALUE",
-        help="Change a setting, such as model.name=demo; may be repeated.",
-    ),
-]
-JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON for a script.")]
 
 
 def _settings(pairs: list[str] | None) -> Settings:
@@ -211,40 +201,6 @@ def engine_logs(
     from opencoder_lsp.cli.logs import show_log
 
     raise typer.Exit(show_log(_settings(pairs), lines))
-
-
-@bench_app.command("engine")
-def bench_engine(
-    model: Annotated[
-        str | None,
-        typer.Option("--model", "-m", help="Another model than model.name, such as opencoderplus."),
-    ] = None,
-    pairs: SetOption = None,
-    json: JsonOption = False,
-    quick: Annotated[
-        bool, typer.Option("--quick", help="Only try that everything works; no useful figures.")
-    ] = False,
-) -> None:
-    """Measure how fast this machine runs a model: some minutes for the demo model.
-
-    It starts an engine of its own, without prompt lookup and then with it, and ends it again. The
-    one that your editors use is left alone, but takes memory and time from this one: end it first,
-    with `opencoder-lsp engine stop --all`.
-
-    Typing replays a recorded trace: each key asks for 16 tokens; at some, the next key comes before
-    the answer's end.
-
-    A good machine shows the first token of a typed key within 50 ms; eight streams at 3.5 times
-    one; one pass (that in flight) behind the last text that a leaving client reads; memory that
-    does not grow by cancels; a completion in a long prompt's prefill within two chunks.
-
-    Decoding reads all weights for each token, so what limits it is the memory: look at the share of
-    its bandwidth that is used.
-    """
-    from opencoder_lsp.cli.bench import run_bench_engine
-
-    chosen = [*(pairs or []), *([f"model.name={model}"] if model else [])]
-    run_bench_engine(_settings(chosen), as_json=json, quick=quick)
 
 
 def main(run: Callable[[], None] = app) -> None:
