@@ -40,11 +40,13 @@ MAY_IMPORT = {
     "models": BASE,
     "prompt": {"models", *BASE},
     "client": {"models", *BASE},
-    "conversations": {"models", *BASE},
+    "database": {"errors", "paths"},
+    "stats": {"database", *BASE},
+    "conversations": {"database", "models", *BASE},
     "engine": {"prompt.tokenizer", "models", *BASE},
-    "lsp": {"prompt", "client", "conversations", "models", *BASE},
+    "lsp": {"prompt", "client", "conversations", "stats", "models", *BASE},
     "bench": {"prompt", "client", "models", "engine.machine", *BASE},
-    "cli": {"prompt", "client", "conversations", "models", "lsp", "bench", *BASE},
+    "cli": {"prompt", "client", "conversations", "stats", "models", "lsp", "bench", *BASE},
 }
 
 

@@ -4,23 +4,22 @@ Conversations in one SQLite file, which only its owner can read.
 Every front of a user shares it; each opens it when it first needs it.
 """
 
-import os
 import sqlite3
 import time
 import uuid
-from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from collections.abc import Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
 from opencoder_lsp import paths
-from opencoder_lsp.errors import OpencoderError, PromptError
+from opencoder_lsp.database import transaction
+from opencoder_lsp.errors import PromptError
 
 Role = Literal["user", "assistant"]
 
 _TITLE_LENGTH = 80
-_BUSY_TIMEOUT = 5.0  # seconds to wait for another front's write
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS conversation (
     id TEXT PRIMARY KEY,
@@ -117,27 +116,8 @@ class Store:
             deleted = database.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
             _check_found(deleted.rowcount)
 
-    @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
-        try:
-            with closing(self._open()) as database, database:
-                yield database
-        except (sqlite3.Error, OSError) as error:
-            raise OpencoderError(
-                f"cannot use the conversations in {self.path} ({error}); move the file away to "
-                "start anew"
-            ) from error
-
-    def _open(self) -> sqlite3.Connection:
-        paths.private(self.path.parent)
-        # SQLite gives its journal the mode of the file, so this keeps both private.
-        os.close(os.open(self.path, os.O_CREAT | os.O_RDWR, 0o600))
-        database = sqlite3.connect(self.path, timeout=_BUSY_TIMEOUT)
-        database.executescript(_SCHEMA)
-        database.execute("PRAGMA foreign_keys = ON")
-        # What is deleted is gone from the file, too.
-        database.execute("PRAGMA secure_delete = ON")
-        return database
+    def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
+        return transaction(self.path, _SCHEMA, "conversations")
 
 
 def _title(text: str) -> str:
