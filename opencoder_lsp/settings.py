@@ -26,6 +26,7 @@ from opencoder_lsp.settings_sections import (
     ModelSettings,
     PrivacySettings,
     Section,
+    StatsSettings,
 )
 from opencoder_lsp.settings_sources import Given, flatten, from_cli, from_env, from_toml, value_of
 
@@ -36,6 +37,7 @@ __all__ = [
     "ModelSettings",
     "PrivacySettings",
     "Settings",
+    "StatsSettings",
     "describe",
     "descriptions",
     "from_process",
@@ -50,6 +52,7 @@ class Settings(Section):
     completion: CompletionSettings = CompletionSettings()
     chat: ChatSettings = ChatSettings()
     privacy: PrivacySettings = PrivacySettings()
+    stats: StatsSettings = StatsSettings()
 
     @classmethod
     def load(

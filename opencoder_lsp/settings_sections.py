@@ -215,3 +215,13 @@ class PrivacySettings(Section):
         "`privacy.exclude` and `.opencoderignore` leave.",
         json_schema_extra=_MACHINE,
     )
+
+
+class StatsSettings(Section):
+    """What is remembered of suggestions, for you alone."""
+
+    enabled: bool = Field(
+        True,
+        description="Whether it is noted on this machine which suggestions were accepted, for "
+        "`opencoder-lsp stats`: language, lengths, latency, model and time, never code or paths.",
+    )
