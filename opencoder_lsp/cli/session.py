@@ -25,8 +25,8 @@ from opencoder_lsp.cli.terminal import errors
 from opencoder_lsp.errors import EngineError, OpencoderError
 
 _T = TypeVar("_T")
-# A command shows one suggestion, and is done.
-_ONE_ANSWER = {"completion": {"choices": 1, "ahead": False}}
+# A command shows one suggestion, and is done; it is not what somebody was shown while typing.
+_OWN = {"completion": {"choices": 1, "ahead": False}, "stats": {"enabled": False}}
 OnText = Callable[[str], None]
 OnLoading = Callable[[str, int | None], None]  # message, percent
 
@@ -146,7 +146,7 @@ class Session:
                     inline_completion=types.InlineCompletionClientCapabilities()
                 ),
             ),
-            initialization_options={"settings": _ONE_ANSWER, "statusNotifications": True},
+            initialization_options={"settings": _OWN, "statusNotifications": True},
         )
 
     def _progress(self, params: types.ProgressParams) -> None:

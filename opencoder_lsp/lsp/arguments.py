@@ -1,5 +1,6 @@
 """The arguments of our commands: one JSON object each, checked here at the edge."""
 
+import logging
 from typing import Annotated, Any, TypeVar
 
 from lsprotocol import types
@@ -8,6 +9,8 @@ from pydantic.alias_generators import to_camel
 
 from opencoder_lsp.errors import PromptError
 from opencoder_lsp.lsp.documents import clean
+
+log = logging.getLogger(__name__)
 
 Token = int | str
 # Lone surrogates, which JSON can carry and no encoding can, are replaced.
@@ -77,6 +80,43 @@ class AcceptedArguments(_Object):
     accepted_length: _Uinteger | None = None
 
 
+class ShownItem(_Object):
+    """An item of ours that comes back; what else it has does not matter."""
+
+    command: "ItemCommand | None" = None
+
+    @property
+    def suggestion_id(self) -> str:
+        """The id that we gave it, "" where it has none."""
+        given = self.command.arguments if self.command else []
+        return given[0].suggestion_id if given else ""
+
+
+class ItemCommand(_Object):
+    """The command of such an item."""
+
+    arguments: list[AcceptedArguments] = []
+
+
+class ShownParams(_Object):
+    """`textDocument/didShowCompletion`."""
+
+    item: ShownItem
+
+
+class PartlyAcceptedParams(_Object):
+    """`textDocument/didPartiallyAcceptCompletion`: UTF-16 units from the item's start."""
+
+    item: ShownItem
+    accepted_length: _Uinteger
+
+
+class StatsArguments(_Object):
+    """Of how many days, today included."""
+
+    days: Annotated[int, Field(ge=1, le=36_500)] = 30
+
+
 class NoArguments(_Object):
     """`{}`, or nothing at all."""
 
@@ -98,3 +138,12 @@ def parse(model: type[_Model], command: str, arguments: object) -> _Model:
             for problem in error.errors(include_input=False, include_url=False)
         )
         raise PromptError(f"bad arguments for {command}: {problems}") from None
+
+
+def read(model: type[_Model], params: object) -> _Model | None:
+    """Check the params of a notification; None, and a line in the log, where they are wrong."""
+    try:
+        return model.model_validate(params)
+    except ValidationError:
+        log.warning("the params of a notification are not what %s says", model.__name__)
+        return None

@@ -16,9 +16,11 @@ from opencoder_lsp.lsp.arguments import (
     ConversationArguments,
     ExplainArguments,
     NoArguments,
+    StatsArguments,
     parse,
 )
 from opencoder_lsp.lsp.chat import chat_command, explain_command
+from opencoder_lsp.stats import Record, report
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
@@ -56,9 +58,18 @@ async def delete_conversation(ls: "Server", params: types.ExecuteCommandParams) 
 
 async def accepted(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
     """`{suggestionId, acceptedLength?}` → `{}`: counts what the user took."""
-    parse(AcceptedArguments, params.command, params.arguments)
+    arguments = parse(AcceptedArguments, params.command, params.arguments)
     ls.counts.accepted += 1
+    if arguments.suggestion_id:
+        ls.acceptance.accepted(arguments.suggestion_id, arguments.accepted_length)
     return {}
+
+
+async def stats(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{days?}` → what became of suggestions, as `opencoder-lsp stats --json` prints it."""
+    arguments = parse(StatsArguments, params.command, params.arguments)
+    seen = await asyncio.to_thread(Record().since, arguments.days)
+    return report(seen, arguments.days)
 
 
 async def status(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
@@ -96,6 +107,7 @@ COMMANDS: dict[str, Command] = {
     "opencoder.conversation.delete": delete_conversation,
     "opencoder.accepted": accepted,
     "opencoder.status": status,
+    "opencoder.stats": stats,
     "opencoder.restartEngine": restart_engine,
 }
 

@@ -1,12 +1,13 @@
 """`textDocument/completion`, for editors without inline completion: one item, at the very end."""
 
+import time
 from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
 from opencoder_lsp.lsp.documents import Spot
 from opencoder_lsp.lsp.habits import Wish
-from opencoder_lsp.lsp.inline_completion import ACCEPTED, suggestions_at
+from opencoder_lsp.lsp.inline_completion import noted, suggestions_at, telling
 from opencoder_lsp.prompt.tasks import fenced
 
 if TYPE_CHECKING:
@@ -25,11 +26,14 @@ async def completion(ls: "Server", params: types.CompletionParams) -> types.Comp
     start = Spot(spot.line, _word_start(document.line(spot.line), spot.index))
     word = document.slice(start, spot)
     begin = document.position(start)
+    began = time.monotonic()
     found = await suggestions_at(ls, document, spot, Wish())
     if not found:
         return None
     ls.counts.shown += 1
     item = _item(ls, document.language, word, found[0].text)
+    seconds = time.monotonic() - began
+    item.command = telling(noted(ls, document, spot, found[0], seconds), found[0])
     end = document.position(Spot(spot.line, spot.index + found[0].replaced))
     item.text_edit = types.TextEdit(types.Range(begin, end), word + found[0].text)
     return types.CompletionList(is_incomplete=True, items=[item])
@@ -54,7 +58,6 @@ def _item(ls: "Server", language: str, word: str, text: str) -> types.Completion
         sort_text=_LAST,
         filter_text=word or None,
         insert_text_format=types.InsertTextFormat.PlainText,
-        command=types.Command(title="Accepted", command=ACCEPTED, arguments=[{}]),
     )
 
 

@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from opencoder_lsp.lsp import commands
+from opencoder_lsp.lsp import acceptance, commands
 from opencoder_lsp.lsp.actions import EXPLAIN_KIND, code_action
 from opencoder_lsp.lsp.answers import text_document_content
 from opencoder_lsp.lsp.completion import completion
@@ -31,6 +31,8 @@ def register(ls: "Server") -> None:
     ls.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
     ls.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT)(text_document_content)
     ls.feature(types.WINDOW_WORK_DONE_PROGRESS_CANCEL)(cancel_progress)
+    ls.feature(acceptance.DID_SHOW)(acceptance.did_show)
+    ls.feature(acceptance.DID_ACCEPT_PART)(acceptance.did_accept_part)
     commands.register(ls)
 
 

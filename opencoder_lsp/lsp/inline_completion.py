@@ -1,8 +1,8 @@
 """`textDocument/inlineCompletion`: ghost text."""
 
 import logging
-import uuid
-from collections.abc import Iterator
+import time
+from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -53,30 +53,55 @@ async def inline_completion(
         virtual=selection is not None,
     )
     line.begin("OpenCoder")
+    began = time.monotonic()
     try:
         found = await suggestions_at(ls, document, spot, wish, selection)
     finally:
         line.end()
-    items = list(_items(document, spot, found, selection))
-    if not items:
+    seconds = time.monotonic() - began
+    shown = [
+        (insertion, *where)
+        for insertion in found
+        if (where := extent(document, spot, insertion, selection)) is not None
+    ]
+    if not shown:
         return None
     ls.counts.shown += 1
+    suggestion_id = noted(ls, document, spot, shown[0][0], seconds, selection)
+    items = [
+        types.InlineCompletionItem(text, range=span, command=telling(suggestion_id, insertion))
+        for insertion, span, text in shown
+    ]
     return types.InlineCompletionList(items=items)
 
 
-def _items(
-    document: Document, spot: Spot, found: list[Insertion], selection: Selection | None
-) -> Iterator[types.InlineCompletionItem]:
-    for insertion in found:
-        where = extent(document, spot, insertion, selection)
-        if where is None:
-            continue
-        arguments = [{"suggestionId": uuid.uuid4().hex}]
-        yield types.InlineCompletionItem(
-            insert_text=where[1],
-            range=where[0],
-            command=types.Command(title="Accepted", command=ACCEPTED, arguments=arguments),
-        )
+def noted(
+    ls: "Server",
+    document: Document,
+    spot: Spot,
+    insertion: Insertion,
+    seconds: float,
+    selection: Selection | None = None,
+) -> str:
+    """Note the first suggestion of an answer, and how long it took; return its id."""
+    settings, model = ls.configuration.settings, ls.connection.model
+    place = Place("", document.language, *document.split(spot))
+    if selection is not None:
+        place = selection.accepted(place, document)
+    return ls.acceptance.offer(
+        document.uri,
+        replace(place, suffix=place.suffix[insertion.replaced :]),
+        insertion.text,
+        mode=settings.completion.prompt,
+        model=model.name if model else "",
+        seconds=seconds,
+    )
+
+
+def telling(suggestion_id: str, insertion: Insertion) -> types.Command:
+    """Return the command by which an editor tells that it took this one of an answer."""
+    arguments = {"suggestionId": suggestion_id, "acceptedLength": len(insertion.text)}
+    return types.Command(title="Accepted", command=ACCEPTED, arguments=[arguments])
 
 
 async def _wait_for_engine(ls: "Server") -> None:

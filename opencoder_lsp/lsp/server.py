@@ -16,6 +16,7 @@ from opencoder_lsp import __version__
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.lsp import features
+from opencoder_lsp.lsp.acceptance import Acceptance
 from opencoder_lsp.lsp.ahead import Ahead
 from opencoder_lsp.lsp.answers import SCHEME, Answers
 from opencoder_lsp.lsp.configuration import SECTION, Configuration
@@ -70,6 +71,7 @@ class Server(LanguageServer):
         self.conversations = Store()
         self.answers = Answers()
         self.counts = Counts()
+        self.acceptance = Acceptance(lambda: self.configuration.settings.stats.enabled)
         self.cancellable: dict[Token, asyncio.Task[object]] = {}
         self._sessions: dict[str, Session] = {}
         self.source = EngineSource(
@@ -152,6 +154,7 @@ class Server(LanguageServer):
 
     def on_close(self, uri: str) -> None:
         """End what goes on for a document."""
+        self.acceptance.forget(uri)
         self.ahead.stop()
         session = self._sessions.pop(uri, None)
         if session is not None:
@@ -280,6 +283,7 @@ class Server(LanguageServer):
             self.on_close(uri)
         await self.protocol.cancel_all()
         await self.connection.close()
+        await asyncio.to_thread(self.acceptance.close, _LAST_WORDS)
 
 
 def create_server(settings: Settings) -> Server:
