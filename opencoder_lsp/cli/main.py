@@ -131,6 +131,24 @@ def doctor(pairs: SetOption = None, json: JsonOption = False) -> None:
     raise typer.Exit(run_doctor(pairs or [], as_json=json))
 
 
+@app.command()
+def stats(
+    days: Annotated[int, typer.Option(min=1, max=36_500, help="How far back.")] = 30,
+    json: JsonOption = False,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw them day by day, too.")
+    ] = None,
+) -> None:
+    """Say how many suggestions were accepted, what that saved, and how fast they came.
+
+    Counted on this machine for you alone: language, lengths, latency, model and time, no code and
+    no paths. The setting stats.enabled turns it off.
+    """
+    from opencoder_lsp.cli.stats import show_stats
+
+    raise typer.Exit(show_stats(days, as_json=json, plot=plot))
+
+
 @models_app.command("list")
 def models_list(pairs: SetOption = None, json: JsonOption = False) -> None:
     """List the known models, which of them are here, and which one would run."""

@@ -38,7 +38,7 @@ def command(
 
 def test_help_names_every_command() -> None:
     text = command("--help").stdout
-    for name in ("lsp", "demo", "complete", "chat", "models", "engine", "bench", "doctor"):
+    for name in ("lsp", "demo", "complete", "chat", "models", "engine", "bench", "doctor", "stats"):
         assert f" {name} " in text
 
 
