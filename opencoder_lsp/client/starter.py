@@ -13,10 +13,12 @@ from opencoder_lsp.client.lease import Lease, Tell
 from opencoder_lsp.client.log_file import log_path, trim
 from opencoder_lsp.client.process import StartLock, check_owner, running_engine, stop_engine
 from opencoder_lsp.errors import EngineError, EngineUnavailableError
+from opencoder_lsp.paths import lock_path
 
 log = logging.getLogger(__name__)
 
-LOCK_TAKEN = 3  # the engine's exit code when another one holds its lock
+# Exit codes of the engine: another one holds its lock, and it cannot write that.
+LOCK_TAKEN, LOCK_UNWRITABLE = 3, 4
 HUNG_PATIENCE = 2.0  # seconds from SIGTERM to SIGKILL for an engine that says nothing
 SHORTEST, LONGEST = 0.01, 0.2  # seconds between two looks at a socket that does not answer yet
 
@@ -141,6 +143,11 @@ class Starter:
 
     def _crashed(self, child: Child) -> CrashedError:
         code = child.exited.result()
+        if code == LOCK_UNWRITABLE:
+            return CrashedError(
+                f"the engine cannot write {lock_path(self._socket)}, so it does not start; is the "
+                "disk full?"
+            )
         how = f"signal {-code}" if code < 0 else f"exit code {code}"
         said = child.last_words()
         return CrashedError(

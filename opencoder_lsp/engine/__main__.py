@@ -2,7 +2,7 @@
 The engine process: `python -m opencoder_lsp.engine --model FOLDER --socket PATH [--set K=V …]`.
 
 Exit codes: 0 not needed any more or asked to end, 1 failed, 2 wrong usage, 3 another engine holds
-the socket's lock.
+the socket's lock, 4 it cannot be written, as on a full disk (where a log may say nothing either).
 """
 
 import argparse
@@ -50,6 +50,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except lifetime.AlreadyRunningError as error:
         log.info("%s", error)
         return 3
+    except lifetime.UnwritableError as error:
+        log.error("%s", error)
+        return 4
     except SettingsError as error:
         log.error("%s", error)
         return 2

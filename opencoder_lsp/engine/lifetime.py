@@ -32,25 +32,40 @@ class AlreadyRunningError(OpencoderError):
     """Another engine holds the lock of this socket."""
 
 
+class UnwritableError(OpencoderError):
+    """The lock of this socket cannot be written, as on a full disk."""
+
+
 @contextlib.contextmanager
 def lock(path: Path, info: dict[str, Any]) -> Iterator[None]:
     """
     Hold the lock of the socket `path` and write `info` into it, as JSON for those who come later.
 
-    Raises AlreadyRunningError at once where another process holds it. The file stays behind:
-    removing it would let two processes hold two files of one name.
+    Raises AlreadyRunningError at once where another process holds it, and UnwritableError. The file
+    stays behind: removing it would let two processes hold two files of one name.
     """
-    descriptor = os.open(paths.lock_path(path), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    file = paths.lock_path(path)
+    with _writing(file):
+        descriptor = os.open(file, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise AlreadyRunningError(f"another engine runs on {path}") from None
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, json.dumps(info).encode(), 0)
+        with _writing(file):
+            os.ftruncate(descriptor, 0)
+            os.pwrite(descriptor, json.dumps(info).encode(), 0)
         yield
     finally:
         os.close(descriptor)
+
+
+@contextlib.contextmanager
+def _writing(file: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise UnwritableError(f"cannot write {file}: {error.strerror}") from error
 
 
 def private_folder(folder: Path) -> None:

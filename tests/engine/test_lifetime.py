@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import resource
 import socket
 import stat
 from pathlib import Path
@@ -13,6 +14,7 @@ from opencoder_lsp import paths
 from opencoder_lsp.engine.lifetime import (
     AlreadyRunningError,
     Lifetime,
+    UnwritableError,
     bound_socket,
     lock,
     private_folder,
@@ -37,6 +39,19 @@ def test_what_a_lock_file_held_before_is_gone(socket_path: Path) -> None:
     lock_path(socket_path).write_text("x" * 1000)
     with lock(socket_path, {}):
         assert lock_path(socket_path).read_text() == "{}"
+
+
+@pytest.mark.fault("F62")
+def test_a_lock_that_cannot_be_written_is_named(socket_path: Path) -> None:
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, before[1]))
+    try:
+        with pytest.raises(UnwritableError, match=str(lock_path(socket_path))):
+            lock(socket_path, {"pid": 1}).__enter__()
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    with lock(socket_path, {"pid": 2}):  # it was not kept
+        pass
 
 
 def test_the_lock_file_is_for_this_user_alone(socket_path: Path) -> None:

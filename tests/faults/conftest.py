@@ -1,11 +1,12 @@
 """A fault is looked at where a user would see it: with the protocol's and the client's fixtures."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
 import pytest
 
 from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path, stop_engine
+from opencoder_lsp.models.registry import resolve
 from opencoder_lsp.settings import Settings
 from tests.client.conftest import engines, short
 from tests.faults.report import OUTCOMES, ids_of, lines
@@ -39,17 +40,24 @@ __all__ = [
 
 
 @pytest.fixture
-async def launcher(short: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Launcher]:
-    """A launcher of the real engine, with a tiny model."""
+def tiny(short: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Settings]:
+    """Settings for the real engine with a tiny model; it is stopped in the end."""
     from tests.fakes.checkpoints import make_checkpoint  # imports torch
 
     monkeypatch.setenv("OPENCODER_HOME", str(short / "home"))
     pairs = [f"model.name={make_checkpoint(short / 'tiny')}", "engine.device=cpu"]
-    launcher = Launcher(Settings.load(cli=pairs))
+    settings = Settings.load(cli=pairs)
+    yield settings
+    if engine := running_engine(socket_path(resolve(settings))):
+        stop_engine(engine)
+
+
+@pytest.fixture
+async def launcher(tiny: Settings) -> AsyncIterator[Launcher]:
+    """A launcher of it."""
+    launcher = Launcher(tiny)
     yield launcher
     await launcher.stop()
-    if engine := running_engine(socket_path(launcher.model())):
-        stop_engine(engine)
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:

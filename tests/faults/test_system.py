@@ -13,6 +13,12 @@ from typing import Any
 import pytest
 
 import opencoder_lsp
+from opencoder_lsp.client.child import engine_command
+from opencoder_lsp.client.engine import CompletionRequest
+from opencoder_lsp.client.launcher import Launcher
+from opencoder_lsp.errors import EngineUnavailableError
+from opencoder_lsp.models.registry import Model
+from opencoder_lsp.settings import Settings
 from tests.fakes.engine import FakeEngine
 from tests.faults.session import ask, chat, document, patched, popups, suggested, works
 from tests.protocol.raw import RawServer
@@ -101,6 +107,35 @@ async def test_on_a_full_disk_answers_are_given_that_cannot_be_kept(
             assert await suggested(raw, 3, ask(0, 5)) == "fake answer"
         kept = await raw.request(4, "workspace/executeCommand", chat("hello"))
         assert kept["result"]["conversationId"]
+
+
+# Runs a command where nothing can be written to any file.
+FULL = """
+import os, resource, sys
+resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.RLIM_INFINITY))
+os.execv(sys.argv[1], sys.argv[1:])
+"""
+
+
+@pytest.mark.fault("F62")
+async def test_an_engine_on_a_full_disk_says_so_and_starts_once_there_is_room(
+    tiny: Settings,
+) -> None:
+    wrapper = [sys.executable, "-c", FULL]
+
+    def command(settings: Settings, model: Model, socket: Path) -> list[str]:
+        return wrapper + engine_command(settings, model, socket)
+
+    launcher = Launcher(tiny, command=command, backoff=0.0)
+    try:
+        with pytest.raises(EngineUnavailableError, match=r"cannot write /.*is the disk full\?"):
+            await launcher.client()
+        wrapper.clear()
+        client = await launcher.client()
+        async with client.complete(CompletionRequest(prompt=[1, 2], max_tokens=2)) as stream:
+            assert [piece async for piece in stream]
+    finally:
+        await launcher.stop()
 
 
 @pytest.mark.fault("F62")
