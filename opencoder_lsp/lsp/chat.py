@@ -157,10 +157,12 @@ async def _remember(
     if answer.text:  # nothing said is nothing to go on from, and no template can write it
         turns.append(Turn("assistant", answer.text))
     try:
-        return await asyncio.to_thread(ls.conversations.add, turns, old)
+        kept = await asyncio.to_thread(ls.conversations.add, turns, old)
     except OpencoderError as error:  # the answer must not be lost with the disk
-        ls.troubles.report(error)
+        ls.keeping.report(error)
         return None
+    ls.keeping.recovered()
+    return kept
 
 
 def _streamer(ls: "Server", token: Token | None) -> OnText:

@@ -66,6 +66,8 @@ class Server(LanguageServer):
         self.documents = Documents()
         self.workspace_folders = WorkspaceFolders()
         self.troubles = Troubles(self.show_message)
+        # Apart from the engine's: an answer that comes says nothing of whether it can be kept.
+        self.keeping = Troubles(self.show_message)
         self.configuration = Configuration(settings, self.troubles.warn)
         self.connection = Connection(settings, self._on_status, self.troubles.warn)
         self.conversations = Store()
