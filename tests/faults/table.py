@@ -64,7 +64,7 @@ FAULTS = {
     "F58": "Stale, half-written and foreign files are no obstacle, and no engine.",
     "F59": "A runtime folder that others can get at is refused or tightened, with the cure.",
     "F60": "A damaged model is named with its file and the cure, and not started for ever.",
-    "F62": "Without handles, disk or log, requests fail one by one and work again afterwards.",
+    "F62": "Without handles or disk requests fail, and work again afterwards; clocks may jump.",
     "F66": "Secrets reach no prompt, text reaches no log, and nothing reaches for a network.",
     # pygls 2.1.1
     "P1": "Bad params are answered with -32602.",
@@ -104,7 +104,7 @@ FAULTS = {
     "S9": "Numbers are checked at the edge.",
     "S10": "Weights are safetensors; what would run code is refused.",
     "S11": "A config that asks for code, or for a class that we do not know, is refused.",
-    "S12": "A line of a megabyte is completed.",
+    "S12": "Text of a megabyte in one line is completed, explained and answered.",
     "S13": "Templates are data of ours, not programs of the model's.",
     "S14": "Bodies are bounded and checked, and the engine outlives each.",
     "S15": "Parts speak over pipes and one Unix socket, and nothing listens on a port.",
@@ -133,10 +133,11 @@ LEFT_OUT = {
     "F57": "twenty servers, ten rounds, are a load test",
     "F58": "there is no token that a stranger could get: the socket is its owner's",
     "F60": "`models verify` finds a flipped bit or a hole; loading looks at sizes only",
-    "F62": "no test sets the clock or sleeps a minute: waits go by the monotonic clock",
-    "F66": "files that git ignores, and text of other tabs, are not sent at all yet",
+    "F62": "nobody sleeps a minute; the clock jumps inside the process, not the machine's",
+    "F66": "what git ignores is not kept back yet; no text of other files goes along yet",
     "P25": "the time beside plain pygls is measured by load tests",
     "S12": "nothing is timed here",
+    "S14": "fields that nothing reads are ignored, not refused",
 }
 
 # Faults that are not in the table, and why.
