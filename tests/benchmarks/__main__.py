@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [engine|front|lookup …]`: all of them without an argument."""
+"""`python -m tests.benchmarks [front|lookup|typing|engine …]`: all of them without an argument."""
 
 import argparse
 import signal
@@ -9,9 +9,10 @@ from opencoder_lsp.bench.workloads import QUICK, Size
 from opencoder_lsp.engine.machine import cores
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
-from tests.benchmarks import engine, front, home, lookup, plot
+from tests.benchmarks import engine, front, home, lookup, plot, strokes
 
-BENCHMARKS = ("front", "lookup", "engine")
+_QUICK_KEYS = 12
+BENCHMARKS = ("front", "lookup", "typing", "engine")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -20,6 +21,7 @@ def parser() -> argparse.ArgumentParser:
     parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
     parser.add_argument("--quick", action="store_true", help="only try that everything works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the engine's figures")
+    parser.add_argument("--typing-json", type=Path, metavar="FILE", help="likewise of typing")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the typing trace")
     parser.add_argument("--threads", type=int, default=cores(), help="of each engine")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="another one than the demo's")
@@ -32,8 +34,8 @@ def main(arguments: list[str]) -> None:
     if unknown := set(chosen.names) - set(BENCHMARKS):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     names = chosen.names or BENCHMARKS
-    if chosen.model and set(names) != {"engine"}:
-        sys.exit("--model is for `engine` alone")
+    if chosen.model and not set(names) <= {"engine", "typing"}:
+        sys.exit("--model is for `engine` and `typing`")
     if chosen.plot:
         plot.pyplot()  # if it is missing, better now than after half an hour
     models = chosen.model.absolute().parent if chosen.model else home.demo_models()
@@ -43,8 +45,11 @@ def main(arguments: list[str]) -> None:
             home.end_engines()  # it is not to linger beside what follows
         if "lookup" in names:
             lookup.run(place)
+        model = registry.open_model(chosen.model or place / "data" / "models" / "demo")
+        if "typing" in names:
+            most = _QUICK_KEYS if chosen.quick else None
+            strokes.run(model, chosen.threads, most, chosen.typing_json)
         if "engine" in names:
-            model = registry.open_model(chosen.model or place / "data" / "models" / "demo")
             files = engine.Options(chosen.json, chosen.plot)
             engine.run(model, chosen.threads, QUICK if chosen.quick else Size(), files)
 

@@ -47,11 +47,11 @@ def test_the_benchmark_of_the_engine_fills_its_table(roomy_model: Path, tmp_path
 def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
     done = benchmarks("engin")
     assert done.returncode == 1
-    assert "unknown: engin; known: front, lookup, engine" in done.stderr
+    assert "unknown: engin; known: front, lookup, typing, engine" in done.stderr
 
 
-def test_another_model_is_for_the_engine_alone(roomy_model: Path) -> None:
-    assert "for `engine` alone" in benchmarks("--model", str(roomy_model)).stderr
+def test_another_model_is_for_the_engine_and_for_typing(roomy_model: Path) -> None:
+    assert "for `engine` and `typing`" in benchmarks("--model", str(roomy_model)).stderr
 
 
 def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
@@ -68,3 +68,17 @@ def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
     )
     assert done.returncode == 1
     assert "pip install '.[bench]'" in done.stderr
+
+
+@pytest.mark.timeout(300)
+def test_the_benchmark_of_typing_fills_its_table(roomy_model: Path, tmp_path: Path) -> None:
+    file = tmp_path / "typing.json"
+    arguments = ["--quick", "--threads", "1", "--model", str(roomy_model)]
+    done = benchmarks("typing", *arguments, "--typing-json", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "answered without the engine or from a running stream" in done.stdout
+    document = json.loads(file.read_text(encoding="utf-8"))
+    assert all(row["value"] is not None for row in document["rows"])
+    assert {goal["answer"] for goal in document["goals"]} <= {"yes", "no"}
+    assert len(document["measured"]["keys"]) == 12
+    assert sum(document["measured"]["tally"].values()) == 12
