@@ -32,7 +32,7 @@ def test_the_recorded_trace_has_200_keys_that_can_be_replayed() -> None:
 def test_the_script_of_edits_has_everything_in_it() -> None:
     text, presses = editing()
     end = replayed(text, presses)
-    assert 'names.append(f"slot {slot.index}: {slot.rows}")' in end
+    assert 'return [f"slot {slot.index}: {slot.rows}" for slot in self._slots]' in end
     assert sum(press.jumped for press in presses) == 3
     assert any(press.start != press.end and not press.text for press in presses)
     assert any(len(press.text) == 2 for press in presses)
