@@ -28,6 +28,8 @@ log = logging.getLogger(__name__)
 
 FILE = "tokenizer.json"
 _COUNTED = 256  # texts, of some thousand characters each
+_REMEMBERED = 32  # likewise: what follows the cursor is the same at each key
+_LONG = 500  # characters of a text that is worth it
 _BLANK = "▁"  # U+2581, how SentencePiece writes a blank
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _BYTE = re.compile(r"<0x([0-9A-F]{2})>")
@@ -86,6 +88,13 @@ class Tokenizer:
         Lone surrogates, which no UTF-8 can hold, become U+FFFD; a split pair is joined. So do
         characters with a byte that the vocabulary lacks, which would be lost in part.
         """
+        return self._encode(text) if len(text) < _LONG else list(self._encoded(text))
+
+    @cached_property
+    def _encoded(self) -> Callable[[str], tuple[int, ...]]:
+        return lru_cache(_REMEMBERED)(lambda text: tuple(self._encode(text)))
+
+    def _encode(self, text: str) -> list[int]:
         if _SURROGATE.search(text):
             text = text.encode("utf-16-le", "surrogatepass").decode("utf-16-le", "replace")
         if self._missing:

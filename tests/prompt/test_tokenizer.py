@@ -259,3 +259,10 @@ def test_a_vocabulary_of_another_kind_is_refused(tmp_path: Path) -> None:
     Backend(models.WordLevel({"a": 0}, unk_token="a")).save(str(tmp_path / "tokenizer.json"))
     with pytest.raises(ModelError, match="neither byte-level nor in SentencePiece's style"):
         Tokenizer.load(tmp_path)
+
+
+def test_the_ids_of_a_long_text_are_the_caller_s_own(small: Tokenizer) -> None:
+    text = "value = compute(item)\n" * 100
+    first = small.encode(text)
+    first.clear()
+    assert small.decode(small.encode(text)) == text
