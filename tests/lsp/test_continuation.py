@@ -120,3 +120,44 @@ async def test_leaving_the_block_ends_the_engine_s_work(engine: Engine, fake: Fa
     async with source(engine)(LONG):
         await fake.paused()
     await fake.cancelled()
+
+
+async def test_what_nobody_waits_for_makes_way_for_everything_else(
+    engine: Engine, fake: FakeEngine
+) -> None:
+    async with source(engine)(LONG, ahead=True):
+        pass
+    assert (await fake.requested())["priority"] == 20
+
+
+async def test_filling_the_memory_generates_nothing(engine: Engine, fake: FakeEngine) -> None:
+    await source(engine).warm(LONG)
+    body = await fake.requested()
+    async with source(engine)(LONG):
+        pass
+    assert (body["max_tokens"], body["priority"]) == (0, 20)
+    assert body["prompt"] == (await fake.requested(2))["prompt"]
+
+
+async def test_several_answers_are_read_side_by_side_without_their_forced_prefix(
+    engine: Engine, fake: FakeEngine
+) -> None:
+    fake.answer("ute(1)", others=["are(2)"])
+    texts = ["", ""]
+    async with source(engine).several(LONG, 2) as pieces:
+        async for number, piece in pieces:
+            texts[number] += piece
+        assert pieces.finish_reasons == {0: "stop", 1: "stop"}
+    assert texts == ["ute(1)", "are(2)"]
+    body = await fake.requested()
+    assert (body["n"], body["forced_prefix"]) == (2, " comp")
+    assert 0.5 <= body["temperature"] <= 1
+    assert body["seed"] == 1
+
+
+async def test_one_of_several_answers_with_another_beginning_has_no_text(
+    engine: Engine, fake: FakeEngine
+) -> None:
+    fake.answer(" something else", others=[" computed"], exact=True)
+    async with source(engine).several(LONG, 2) as pieces:
+        assert [piece async for piece in pieces] == [(1, "uted")]
