@@ -113,8 +113,12 @@ class Measurement:
             stage = _Stage(client, tap, folder)
             servers = await self._serve(stack, stage)
             tick = counting(self._progress, "asking", count)
-            for at in range(0, len(todo), BLOCK):
-                await self._measure(todo[at : at + BLOCK], servers, stage, tick)
+            try:
+                for at in range(0, len(todo), BLOCK):
+                    await self._measure(todo[at : at + BLOCK], servers, stage, tick)
+                    self._results.save()
+            finally:
+                self._results.save()
 
     def _missing(self, hole: Hole) -> list[Mode]:
         return [mode for mode in self._modes if not self._results.has(mode.name, hole.id)]
@@ -159,7 +163,6 @@ class Measurement:
                     continue
                 self._results.add(await self._ask(mode, hole, servers[mode.name], stage))
                 tick()
-        self._results.save()
 
     async def _ask(self, mode: Mode, hole: Hole, server: Server, stage: _Stage) -> Result:
         path = stage.folder / hole.source / hole.path

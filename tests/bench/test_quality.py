@@ -18,6 +18,7 @@ from opencoder_lsp.bench.quality import Measurement, Server
 from opencoder_lsp.bench.results import Results
 from opencoder_lsp.bench.sources import Source, of_folder
 from opencoder_lsp.bench.verdict import Suggestion
+from opencoder_lsp.errors import EngineError
 from opencoder_lsp.models import registry
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
@@ -168,7 +169,8 @@ async def test_code_without_a_line_for_a_hole_is_an_error(
 class _Watching:
     """A language server that looks at the disk, and suggests what it finds there."""
 
-    def __init__(self) -> None:
+    def __init__(self, fail_at: int = 0) -> None:
+        self._fail_at = fail_at
         self.seen: list[tuple[Path, str, str]] = []
         self.folders: Sequence[Path] = ()
         self.pairs: list[Sequence[str]] = []
@@ -185,14 +187,21 @@ class _Watching:
         on_disk = dict(of_folder(self.folders[0], (".py",)).files)
         self.seen.append((path, text, on_disk.pop(str(path.relative_to(self.folders[0])))))
         assert on_disk.items() <= FILES.items()
+        if len(self.seen) == self._fail_at:
+            raise EngineError("the language server ended")
         return None, 0.5
 
 
 def measurement(
-    server: _Watching, holes: Sequence[Hole], source: Source, model: Path, url: str
+    server: _Watching,
+    holes: Sequence[Hole],
+    source: Source,
+    model: Path,
+    url: str,
+    file: Path | None = None,
 ) -> tuple[Measurement, Results]:
     settings = Settings.load(cli=[f"engine.url={url}", f"model.name={model}"])
-    results = Results(None, {})
+    results = Results(file, {})
     modes = [Mode.parse("prefix"), Mode.parse("template+context")]
     found = registry.resolve(settings)
     run = Measurement(
@@ -217,6 +226,21 @@ async def test_the_file_on_disk_has_the_hole_while_it_is_asked_about(
     assert not server.folders[0].exists()
     assert [result.likelihood for result in results] == [None] * 8  # no engine was asked
     assert [result.shown for result in results] == [False] * 8
+
+
+async def test_a_run_that_fails_keeps_what_it_has(
+    fake: FakeEngine, model: Path, code: Path, tmp_path: Path
+) -> None:
+    source, file = of_folder(code, (".py",)), tmp_path / "run.json"
+    holes = cut([source], 4, 7)
+    run, _ = measurement(_Watching(fail_at=3), holes, source, model, fake.url, file)
+    with pytest.raises(EngineError, match="the language server ended"):
+        await run.run()
+    server = _Watching()
+    again, results = measurement(server, holes, source, model, fake.url, file)
+    await again.run()
+    assert len(server.seen) == 8 - 2
+    assert len(results) == 8
 
 
 async def test_each_mode_has_a_server_of_its_own_at_the_tap(
