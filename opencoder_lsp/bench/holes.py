@@ -86,25 +86,28 @@ def cut(sources: Sequence[Source], count: int, seed: int, kind: Kind = "line") -
     holes = list[Hole]()
     for number, source in enumerate(sources):
         share = count // len(sources) + (number < count % len(sources))
-        holes += _of_source(source, share, chance, kind)
+        # Of an odd share, every other source has the larger part inside identifiers.
+        holes += _of_source(source, share, (share + number % 2) // 2, chance, kind)
     chance.shuffle(holes)
     return holes
 
 
-def _of_source(source: Source, count: int, chance: random.Random, kind: Kind) -> list[Hole]:
+def _of_source(
+    source: Source, count: int, inside: int, chance: random.Random, kind: Kind
+) -> list[Hole]:
     definitions = Definitions(source)
     lines = [line for path, text in source.files.items() for line in _lines(path, text)]
     chance.shuffle(lines)
     halves: dict[bool, list[Hole]] = {True: [], False: []}
-    wanted = {True: count // 2, False: count - count // 2}
+    wanted = {True: inside, False: count - inside}
     for line in lines:
         # The half that lacks more comes first, so that neither uses up the lines of the other.
-        for inside in sorted(halves, key=lambda half: len(halves[half]) - wanted[half]):
-            if len(halves[inside]) == wanted[inside]:
+        for half in sorted(halves, key=lambda half: len(halves[half]) - wanted[half]):
+            if len(halves[half]) == wanted[half]:
                 continue
-            hole = _hole(source, line, inside, chance, kind, definitions)
+            hole = _hole(source, line, half, chance, kind, definitions)
             if hole is not None:
-                halves[inside].append(hole)
+                halves[half].append(hole)
                 break
     return [*halves[True], *halves[False]]
 

@@ -86,20 +86,27 @@ def _repeats(hole: Hole, after: str) -> bool:
     line = max(hole.prefix.rfind("\n"), hole.prefix.rfind("\r")) + 1
     written, below = _code_lines(after[line:end]), _code_lines(hole.suffix)
     for count in range(1, min(len(written), len(below)) + 1):
-        same = written[-count:] == below[:count]
+        same = _same(written[-count:], below[:count])
+        if count == len(written):  # the cursor's line stood there before, and where it stands
+            same = same and written[0] == below[0]
         if same and not all(_WORDLESS.fullmatch(one) for one in below[:count]):
             return True
     if not hole.path.endswith(".py") or parses(after):
         return False
     last = after[begin:end].rstrip()
     shorter = [last.removesuffix(hole.tail)] if hole.tail else []
-    if below and len(written) > 1 and written[-1] == below[0]:
-        shorter.append(last[: -len(below[0])])
+    if below and len(written) > 1 and _same(written[-1:], below[:1]):
+        shorter.append(last[: -len(below[0].strip())])
     return any(parses(hole.prefix + text + hole.suffix) for text in shorter if text != last)
 
 
 def _code_lines(text: str) -> list[str]:
-    return [line for line in map(str.strip, text.splitlines()) if line]
+    return [line.rstrip() for line in text.splitlines() if line.strip()]
+
+
+def _same(one: list[str], other: list[str]) -> bool:
+    """Whether lines are the same, however they are indented."""
+    return [line.strip() for line in one] == [line.strip() for line in other]
 
 
 def _first_line(text: str) -> str:

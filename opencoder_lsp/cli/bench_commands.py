@@ -92,8 +92,8 @@ def bench_quality(
     with it: half of the holes begin inside an identifier. The ways of asking take turns. Ctrl-C
     prints what there is.
 
-    Expect 20 minutes for 600 holes with the demo model on two cores. With --json a run may be cut
-    off and started again.
+    Expect about a second for each hole and mode with the demo model on two cores. With --json a run
+    may be cut off and started again, with other modes too.
     """
     from opencoder_lsp.bench.modes import DEFAULT
     from opencoder_lsp.cli.quality import Wanted, run_bench_quality

@@ -78,6 +78,8 @@ def test_every_source_gets_the_same_share() -> None:
     found = cut([source(files, "one"), source(files, "two")], 11, 7)
     counts = [sum(hole.source == name for hole in found) for name in ("one", "two")]
     assert counts == [6, 5]
+    odd = cut([source(files, "one"), source(files, "two")], 10, 7)
+    assert sum(hole.inside for hole in odd) == 5
 
 
 def test_the_answer_is_elsewhere_where_it_names_what_is_imported_from_another_file() -> None:

@@ -117,6 +117,12 @@ def test_what_the_file_really_says_is_no_repetition() -> None:
     assert shown(hole("‹other(1)›\ncall(1)\n"), "call(1)").repeats
 
 
+def test_a_line_that_is_only_indented_otherwise_than_the_next_is_no_repetition() -> None:
+    at = hole("def f(x):\n    if x:\n        return ‹x()›\n    return x\n")
+    assert not shown(at, "x").repeats
+    assert shown(at, "x()\n        return x").repeats
+
+
 def test_line_ends_of_windows_are_line_ends() -> None:
     at = hole("a = 1\r\nb = ‹a + 1›\r\nc = 2\r\n")
     assert shown(at, "a + 1").exact
