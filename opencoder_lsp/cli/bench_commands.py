@@ -90,7 +90,7 @@ def bench_quality(
 
     The rest of a line is taken away, in a copy of the code, and the suggestion there is compared
     with it: half of the holes begin inside an identifier. The ways of asking take turns. Ctrl-C
-    prints what there is.
+    prints what there is. Prompts have up to 1024 tokens, unless completion.prompt_tokens is set.
 
     Expect about a second for each hole and mode with the demo model on two cores. With --json a run
     may be cut off and started again, with other modes too.

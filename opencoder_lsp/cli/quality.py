@@ -28,6 +28,8 @@ from opencoder_lsp.models import registry
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import from_process
 
+# Else it is what an engine makes of the load at its start, and two runs could not be compared.
+_OWN = ["completion.prompt_tokens=1024"]
 _TEXT = {"markdown", "plaintext", "json", "yaml", "toml"}  # in which there is no code to complete
 
 
@@ -76,7 +78,7 @@ def _suggestion(item: types.InlineCompletionItem, place: tuple[int, int]) -> Sug
 def _start(own: Sequence[str]) -> StartServer:
     @asynccontextmanager
     async def start(pairs: Sequence[str], folders: Sequence[Path]) -> AsyncIterator[Server]:
-        async with Session([*own, *pairs], folders=folders) as session:
+        async with Session([*_OWN, *own, *pairs], folders=folders) as session:
             await session.ready()
             yield _Server(session)
 
@@ -134,6 +136,6 @@ def _about(
         "seed": wanted.seed,
         "kind": wanted.kind,
         "model": model,
-        "settings": list(pairs),
+        "settings": [*_OWN, *pairs],
         "code": code,
     }

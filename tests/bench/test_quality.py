@@ -107,6 +107,21 @@ async def test_prompts_hold_the_code_before_the_hole_and_not_what_was_taken(
     assert all(body.get("forced_prefix", "") == "" for body in asked)
 
 
+async def test_the_length_of_prompts_does_not_depend_on_how_fast_the_engine_is(
+    model: Path, code: Path, tmp_path: Path
+) -> None:
+    (code / "shop" / "report.py").write_text("# what is far\n" * 300 + FILES["shop/report.py"])
+    (code / "shop" / "prices.py").unlink()
+    async with FakeEngine(tmp_path / "slow.sock", prompt_tokens_auto=256) as slow:
+        await bench(code, "--holes=1", "--modes=prefix", *at(slow, model))
+        usual = len(slow.requests[0]["prompt"])
+        pair = "completion.prompt_tokens=400"
+        await bench(code, "--holes=1", "--modes=prefix", "--set", pair, *at(slow, model))
+        (asked,) = [body for body in slow.requests if "logit_bias" not in body][1:]
+    assert 400 < usual <= 1024
+    assert 256 < len(asked["prompt"]) <= 400
+
+
 async def test_a_run_goes_on_where_it_was_and_asks_nothing_twice(
     fake: FakeEngine, model: Path, code: Path, tmp_path: Path
 ) -> None:
