@@ -201,7 +201,7 @@ async def test_that_the_engine_has_other_settings_is_said_beside_the_answer(tmp_
     settings = Settings.load(cli=own[1::2])
     async with FakeEngine(socket_path(registry.resolve(settings)), settings={"threads": 2}):
         done = await asyncio.to_thread(command, "chat", "hello", *own)
-    assert done.stdout == "fake answer\n"
+    assert done.stdout == "fake .answer\n"
     assert done.stderr.startswith("OpenCoder: the engine that runs has other settings")
     assert done.stderr.endswith("run: opencoder-lsp engine stop\n")
 

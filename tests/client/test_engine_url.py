@@ -31,7 +31,7 @@ async def test_a_lease_is_held_while_the_launcher_lives(fake: FakeEngine) -> Non
 
 async def test_with_engine_url_nothing_is_started(engines: Engines, fake: FakeEngine) -> None:
     launcher = engines.launcher(f"engine.url={fake.url}")
-    assert await ask(await launcher.client()) == "fake answer"
+    assert await ask(await launcher.client()) == "fake .answer"
     assert engines.started() == []
 
 
@@ -61,7 +61,7 @@ async def test_an_engine_elsewhere_that_comes_back_is_used_again(short: Path) ->
     path = short / "engine.sock"
     launcher = Launcher(Settings.load(cli=[f"engine.url=unix:{path}"]), backoff=0)
     async with FakeEngine(path):
-        assert await ask(await launcher.client()) == "fake answer"
+        assert await ask(await launcher.client()) == "fake .answer"
     with pytest.raises(EngineUnavailableError):
         await launcher.client()
     async with FakeEngine(path, default="back again"):

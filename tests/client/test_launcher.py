@@ -41,7 +41,7 @@ def until_gone(launcher: Launcher) -> asyncio.Event:
 async def test_the_engine_is_started_once_and_answers(engines: Engines) -> None:
     launcher = engines.launcher()
     client = await launcher.client()
-    assert await ask(client) == "fake answer"
+    assert await ask(client) == "fake .answer"
     assert await launcher.client() is client
     assert len(engines.started()) == 1
 
@@ -86,7 +86,7 @@ async def test_an_engine_killed_in_mid_stream_fails_the_request_and_the_next_one
         await engines.kill()
         with pytest.raises(EngineError, match="stopped in the middle of its answer"):
             await anext(pieces)
-    assert await ask(await launcher.client()) == "fake answer"
+    assert await ask(await launcher.client()) == "fake .answer"
     assert len(engines.started()) == 2
 
 
@@ -97,7 +97,7 @@ async def test_an_engine_stopped_in_good_order_is_no_crash(engines: Engines) -> 
         engine = running_engine(socket_path(launcher.model()))
         assert engine is not None
         await asyncio.to_thread(stop_engine, engine)
-    assert await ask(await launcher.client()) == "fake answer"
+    assert await ask(await launcher.client()) == "fake .answer"
 
 
 @pytest.mark.fault("F56")
@@ -113,7 +113,7 @@ async def test_three_crashes_end_the_trying_until_restart(engines: Engines) -> N
     assert str(log_path(socket_path(launcher.model()))) in str(stopped.value)
     assert len(engines.started()) == 3
     await launcher.restart()
-    assert await ask(await launcher.client()) == "fake answer"
+    assert await ask(await launcher.client()) == "fake .answer"
 
 
 async def test_an_engine_that_another_front_restarts_is_used_by_those_that_gave_up(
@@ -130,8 +130,8 @@ async def test_an_engine_that_another_front_restarts_is_used_by_those_that_gave_
         with pytest.raises(EngineUnavailableError, match="failed 3 times"):
             await launcher.client()
     await one.restart()
-    assert await ask(await one.client()) == "fake answer"
-    assert await ask(await other.client()) == "fake answer"
+    assert await ask(await one.client()) == "fake .answer"
+    assert await ask(await other.client()) == "fake .answer"
     assert len(engines.started()) == 4
 
 
@@ -197,14 +197,14 @@ async def test_a_stale_socket_and_lock_file_are_no_obstacle(engines: Engines) ->
     socket = socket_path(launcher.model())
     await engines.kill()
     assert socket.is_socket()
-    assert await ask(await engines.launcher().client()) == "fake answer"
+    assert await ask(await engines.launcher().client()) == "fake .answer"
 
 
 @pytest.mark.fault("F58")
 async def test_a_half_written_lock_file_of_a_dead_engine_is_no_obstacle(engines: Engines) -> None:
     launcher = engines.launcher()
     lock_path(socket_path(launcher.model())).write_text('{"pid": 1, "sta')
-    assert await ask(await launcher.client()) == "fake answer"
+    assert await ask(await launcher.client()) == "fake .answer"
 
 
 @pytest.mark.fault("F54")
@@ -318,7 +318,7 @@ async def test_the_engine_outlives_the_front_that_started_it(engines: Engines) -
     first, second = engines.launcher(), engines.launcher()
     await first.client()
     await first.stop()
-    assert await ask(await second.client()) == "fake answer"
+    assert await ask(await second.client()) == "fake .answer"
     assert len(engines.started()) == 1
 
 
@@ -329,7 +329,7 @@ async def test_cancelling_a_waiting_request_does_not_cancel_the_start(engines: E
     waiting.cancel()
     with pytest.raises(asyncio.CancelledError):
         await waiting
-    assert await ask(await launcher.client()) == "fake answer"
+    assert await ask(await launcher.client()) == "fake .answer"
     assert len(engines.started()) == 1
 
 

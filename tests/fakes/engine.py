@@ -32,7 +32,7 @@ from tests.fakes.unix_server import UnixServer
 class FakeEngine:
     """See the module. Every method but those that are awaited acts at once."""
 
-    def __init__(self, path: Path, *, default: str = "fake answer", **health: Any) -> None:
+    def __init__(self, path: Path, *, default: str = "fake .answer", **health: Any) -> None:
         self.path = path
         self.default = default
         self.health: dict[str, Any] = {

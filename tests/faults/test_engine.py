@@ -86,7 +86,7 @@ async def test_an_engine_that_dies_in_mid_stream_is_an_error_and_the_next_reques
     error = await refused(request)
     assert error.code == -32803
     assert "stopped in the middle of its answer" in error.message
-    assert await answer(editor) == "fake answer"
+    assert await answer(editor) == "fake .answer"
     assert len(engines.started()) == 2
 
 
@@ -100,7 +100,7 @@ async def test_that_an_idle_engine_has_died_is_said_at_once(
     assert editor.statuses[-1].message == GONE
     status = await editor.command("opencoder.status")
     assert status["engine"]["health"] is None
-    assert await answer(editor) == "fake answer"
+    assert await answer(editor) == "fake .answer"
     await editor.until(lambda: editor.statuses[-1].kind == "ready")
     assert errors(editor) == []
 
@@ -112,7 +112,7 @@ async def test_three_crashes_in_a_minute_end_in_one_message_until_the_user_resta
     editor.open("x = ")
     for _ in range(2):
         await engines.kill()
-        assert await answer(editor) == "fake answer"
+        assert await answer(editor) == "fake .answer"
     await engines.kill()
     for _ in range(5):
         assert await editor.invoke(0, 4) == []
@@ -122,7 +122,7 @@ async def test_three_crashes_in_a_minute_end_in_one_message_until_the_user_resta
     assert error.code == -32803
     assert len(engines.started()) == 3
     await editor.command("opencoder.restartEngine")
-    assert await answer(editor) == "fake answer"
+    assert await answer(editor) == "fake .answer"
     assert len(await editor.invoke(0, 4)) == 1
 
 
@@ -156,7 +156,7 @@ async def test_an_engine_that_hangs_fails_its_request_and_is_replaced(
     error = await refused(request)
     assert error.code == -32803
     assert "sent nothing" in error.message
-    assert await answer(editor) == "fake answer"
+    assert await answer(editor) == "fake .answer"
     assert len(engines.started()) == 2
     assert not psutil.pid_exists(hung)
 
@@ -166,7 +166,7 @@ async def test_servers_that_start_at_once_share_one_engine(
     start: StartEditor, engines: Engines
 ) -> None:
     editors = await asyncio.gather(*(start() for _ in range(4)))
-    assert [await answer(editor) for editor in editors] == ["fake answer"] * 4
+    assert [await answer(editor) for editor in editors] == ["fake .answer"] * 4
     assert len(engines.started()) == 1
 
 

@@ -92,7 +92,7 @@ async def test_a_file_of_70_mb_is_not_opened_and_disturbs_nothing(
     async with raw:
         await raw.initialize()
         raw.send("textDocument/didOpen", document("x = "))
-        assert await suggested(raw, 1, ask(0, 4)) == "fake answer"
+        assert await suggested(raw, 1, ask(0, 4)) == "fake .answer"
         process = psutil.Process(raw.process.pid)
         before = process.memory_info().rss
         for _ in range(2):
@@ -101,7 +101,7 @@ async def test_a_file_of_70_mb_is_not_opened_and_disturbs_nothing(
         assert process.memory_info().rss < before + 20_000_000
         (shown,) = popups(messages)
         assert "64 MiB" in shown
-        assert await suggested(raw, 2, ask(0, 4)) == "fake answer"
+        assert await suggested(raw, 2, ask(0, 4)) == "fake .answer"
         assert await suggested(raw, 3, ask(0, 4, "file:///project/big.py")) is None
 
 

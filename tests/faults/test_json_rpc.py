@@ -158,7 +158,7 @@ async def test_an_id_under_way_is_refused_and_a_string_is_another_id(
         fake.resume()
         answers = [await raw.receive() for _ in range(2)]
         assert {type(answer["id"]) for answer in answers} == {int, str}
-        assert all(answer["result"]["text"] == "fake answer" for answer in answers)
+        assert all(answer["result"]["text"] == "fake .answer" for answer in answers)
         assert (await raw.request(5, *STATUS))["result"]["version"]  # it is free again
 
 
@@ -169,7 +169,7 @@ async def test_a_request_is_answered_once_however_it_is_cancelled(
     async with raw:
         await raw.initialize()
         raw.send("textDocument/didOpen", document("x = "))
-        assert await suggested(raw, "ready", ask(0, 4)) == "fake answer"
+        assert await suggested(raw, "ready", ask(0, 4)) == "fake .answer"
         nothing: list[Any] = [{"id": "ready"}, {"id": "never"}, {"id": None}, {}, [], {"id": 1.5}]
         for odd in nothing:
             raw.send("$/cancelRequest", odd)

@@ -40,7 +40,7 @@ async def test_a_second_initialize_leaves_documents_open(raw: RawServer, fake: F
         await raw.initialize()
         raw.send("textDocument/didOpen", document("x = "))
         assert (await raw.request(1, "initialize", INITIALIZE))["error"]["code"] == -32600
-        assert await suggested(raw, 2, ask(0, 4)) == "fake answer"
+        assert await suggested(raw, 2, ask(0, 4)) == "fake .answer"
 
 
 @pytest.mark.fault("F15")

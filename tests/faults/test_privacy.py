@@ -71,9 +71,9 @@ async def test_no_secret_reaches_an_engine_or_the_log(
                 assert answer["error"]["code"] == -32602, uri
                 assert "privacy.exclude" in answer["error"]["message"]
         assert fake.requests == []
-        assert await suggested(raw, "plain", ask(0, 4, plain)) == "fake answer"
+        assert await suggested(raw, "plain", ask(0, 4, plain)) == "fake .answer"
         answer = await raw.request("end", "workspace/executeCommand", explain(plain))
-        assert answer["result"]["text"] == "fake answer"
+        assert answer["result"]["text"] == "fake .answer"
         await raw.request("shutdown", "shutdown")
         raw.send("exit")
         assert await raw.exited() == 0

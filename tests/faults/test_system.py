@@ -51,7 +51,7 @@ async def test_without_file_handles_requests_fail_and_later_ones_work(
     async with raw:
         await raw.initialize(processId=os.getpid())
         raw.send("textDocument/didOpen", document("x = "))
-        assert await suggested(raw, "before", ask(0, 4)) == "fake answer"
+        assert await suggested(raw, "before", ask(0, 4)) == "fake .answer"
         with limited(raw.process.pid, resource.RLIMIT_NOFILE):
             raw.send("textDocument/didChange", changed("y = "))
             messages = []
@@ -64,7 +64,7 @@ async def test_without_file_handles_requests_fail_and_later_ones_work(
             assert "Too many open files" in shown
             answer = await raw.request("chat", "workspace/executeCommand", chat("hello"))
             assert answer["error"]["code"] == -32803
-        assert await suggested(raw, "after", ask(0, 4)) == "fake answer"
+        assert await suggested(raw, "after", ask(0, 4)) == "fake .answer"
 
 
 def changed(text: str, version: int = 2) -> dict[str, object]:
@@ -87,7 +87,7 @@ async def test_on_a_full_disk_answers_are_given_that_cannot_be_kept(
         await raw.initialize(
             capabilities={"window": window, "textDocument": {"inlineCompletion": {}}}
         )
-        raw.send("textDocument/didOpen", document("x = 1"))
+        raw.send("textDocument/didOpen", document("x = "))
         await works(raw)
         with limited(raw.process.pid, resource.RLIMIT_FSIZE):
             raw.send("workspace/executeCommand", chat("hello"), 1)
@@ -99,12 +99,12 @@ async def test_on_a_full_disk_answers_are_given_that_cannot_be_kept(
                     answers[message["id"]] = message["result"]
                 else:
                     shown.append(message)
-            assert [answer["text"] for answer in answers.values()] == ["fake answer"] * 2
+            assert [answer["text"] for answer in answers.values()] == ["fake .answer"] * 2
             assert [answer["conversationId"] for answer in answers.values()] == [None] * 2
             told = popups(shown)
             assert sum("cannot use the conversations" in text for text in told) == 1
-            assert any("fake answer" in text for text in told)  # no file of it could be shown
-            assert await suggested(raw, 3, ask(0, 5)) == "fake answer"
+            assert any("fake .answer" in text for text in told)  # no file of it could be shown
+            assert await suggested(raw, 3, ask(0, 4)) == "fake .answer"
         kept = await raw.request(4, "workspace/executeCommand", chat("hello"))
         assert kept["result"]["conversationId"]
 
@@ -143,7 +143,7 @@ async def test_a_server_that_was_suspended_goes_on(raw: RawServer, fake: FakeEng
     async with raw:
         await raw.initialize(processId=os.getpid())
         raw.send("textDocument/didOpen", document("x = "))
-        assert await suggested(raw, 1, ask(0, 4)) == "fake answer"
+        assert await suggested(raw, 1, ask(0, 4)) == "fake .answer"
         raw.process.send_signal(signal.SIGSTOP)
         fake.set_health(progress=0.5)  # pushed to a process that does not read
         raw.send("textDocument/didChange", changed("y = "))
@@ -180,9 +180,9 @@ async def test_a_clock_that_jumps_disturbs_nothing_under_way(
             raw.process.send_signal(jump)
             assert popups(await works(raw)) == []
             fake.resume()
-            assert (await raw.response(number))["result"]["text"] == "fake answer"
+            assert (await raw.response(number))["result"]["text"] == "fake .answer"
             raw.send("textDocument/didChange", changed(f"y{number} = ", number + 2))
-            assert await suggested(raw, "typed", ask(0, 5)) == "fake answer"
+            assert await suggested(raw, "typed", ask(0, 5)) == "fake .answer"
         await raw.request("end", "shutdown")
         raw.send("exit")
         assert await raw.exited() == 0

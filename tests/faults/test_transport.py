@@ -68,15 +68,15 @@ async def test_the_engine_has_no_port_and_one_socket_of_its_owner_s(
 async def test_without_a_network_everything_works_and_nobody_tries_it(
     env: dict[str, str], fake: FakeEngine
 ) -> None:
-    prompt = "x = 1  # https://example.com/a.png ![](http://example.com/b.png)"
+    prompt = "x =   # https://example.com/a.png ![](http://example.com/b.png)"
     async with patched(env, NO_NETWORK) as raw:
         await raw.initialize()
         raw.send("textDocument/didOpen", document(prompt))
-        assert await suggested(raw, 1, ask(0, 5)) == "fake answer"
+        assert await suggested(raw, 1, ask(0, 4)) == "fake .answer"
         explain = {"command": "opencoder.explain", "arguments": [EXPLAIN]}
         for number, params in enumerate((chat(prompt), explain), 2):
             answer = await raw.request(number, "workspace/executeCommand", params)
-            assert answer["result"]["text"] == "fake answer"
+            assert answer["result"]["text"] == "fake .answer"
         await raw.request("end", "shutdown")
         raw.send("exit")
         assert await raw.exited() == 0

@@ -223,7 +223,7 @@ async def test_an_answer_is_given_where_it_cannot_be_kept(
     occupy(home / "data" / "conversations.sqlite3")
     for _ in range(3):
         answer = await editor.command("opencoder.chat", {"message": "Hello"})
-        assert answer["text"] == "fake answer"
+        assert answer["text"] == "fake .answer"
         assert answer["conversationId"] is None
     (shown,) = editor.messages  # once, though each answer shows that the engine is well
     assert "conversations.sqlite3" in shown.message

@@ -50,7 +50,7 @@ async def test_a_command_whose_engine_dies_fails_with_a_reason(
     error = await refused(editor.command("opencoder.chat", {"message": "Hello"}))
     assert error.code == -32803
     assert "engine" in error.message
-    assert (await editor.command("opencoder.chat", {"message": "Hello"}))["text"] == "fake answer"
+    assert (await editor.command("opencoder.chat", {"message": "Hello"}))["text"] == "fake .answer"
     conversations = await editor.command("opencoder.conversations")
     assert [c["messages"] for c in conversations] == [2]
 
@@ -91,7 +91,7 @@ async def test_an_engine_that_is_not_there_is_told_once_and_found_when_it_comes(
     assert error.code == -32803
     async with FakeEngine(socket):
         answer = await editor.command("opencoder.chat", {"message": "Hello"})
-        assert answer["text"] == "fake answer"
+        assert answer["text"] == "fake .answer"
         assert len(await editor.complete(0, 4)) == 1
 
 
@@ -107,7 +107,7 @@ async def test_an_engine_that_comes_back_is_used_again(
     assert await editor.invoke(0, 5) == []
     async with FakeEngine(socket):
         answer = await editor.command("opencoder.chat", {"message": "Hello"})
-        assert answer["text"] == "fake answer"
+        assert answer["text"] == "fake .answer"
         assert len(await editor.complete(0, 5)) == 1
 
 

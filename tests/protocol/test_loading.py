@@ -19,7 +19,7 @@ async def test_a_command_waits_for_the_model_to_load(start: StartEditor, fake: F
     request = editor.send_command("opencoder.chat", {"message": "Hello"})
     await editor.until(lambda: editor.statuses and "loading" in editor.statuses[-1].message)
     fake.set_health(state="ready", progress=1.0)
-    assert (await request)["text"] == "fake answer"
+    assert (await request)["text"] == "fake .answer"
 
 
 async def test_loading_is_shown_as_progress_with_percent(

@@ -52,7 +52,7 @@ async def test_columns_are_counted_in_the_chosen_encoding(
     if editor.init.capabilities.position_encoding not in (encoding, None):
         pytest.skip(f"the server does not count in {encoding}")
     left = "s = '😀é👩\u200d🚀\u2028' + "
-    editor.open(f"# 😀\n{left}ende")
+    editor.open(f"# 😀\n{left}.lower()")
     items = await editor.complete(1, LENGTHS[encoding](left))
     for item in items:
         assert item.range is None or item.range.end.character == LENGTHS[encoding](left)
