@@ -125,6 +125,9 @@ class CompletionSettings(Section):
 
     enabled: bool = Field(True, description="Whether completions are offered at all.")
     max_tokens: int = Field(64, ge=1, le=1024, description="Longest suggestion, in tokens.")
+    lines: Literal["auto", "single", "multi"] = Field(
+        "auto", description="`single` line or `multi` (a block); `auto` is what suits the place."
+    )
     prompt: Literal["template", "fim", "prefix"] = Field(
         "template",
         description="`template` asks in the conversation template with a prefilled answer; `fim` "

@@ -12,8 +12,9 @@ from opencoder_lsp.errors import EngineBusyError, OpencoderError
 from opencoder_lsp.lsp.connection import NotNowError
 from opencoder_lsp.lsp.documents import OUT_OF_STEP, Document, Spot
 from opencoder_lsp.lsp.failures import describe
-from opencoder_lsp.lsp.habits import Wish
-from opencoder_lsp.lsp.items import Insertion, Selection, accepted, extent, insertions
+from opencoder_lsp.lsp.filters import Insertion, finish
+from opencoder_lsp.lsp.habits import OnText, Wish
+from opencoder_lsp.lsp.items import Selection, accepted, extent
 from opencoder_lsp.lsp.progress import WorkDone
 from opencoder_lsp.prompt.completion import Place
 from opencoder_lsp.prompt.privacy import is_remote
@@ -120,7 +121,7 @@ async def suggestions_at(
     selection: Selection | None = None,
 ) -> list[Insertion]:
     """
-    Return what to insert at a place, nothing where there is no suggestion or no engine yet.
+    Return what to insert at a place, None where there is no suggestion or no engine yet.
 
     Trouble with the engine is shown to the user once, and is no error of the request: editors show
     those for each key. What would follow the first one is prepared.
@@ -132,6 +133,8 @@ async def suggestions_at(
     if selection is not None:
         place = selection.accepted(place, document)
     session = ls.session_of(document.uri)
+    if wish.on_text is not None:
+        wish = replace(wish, on_text=partial(_show, place, wish.on_text))
     try:
         texts = await session.suggest(place, wish)
     except (NotNowError, EngineBusyError) as error:
@@ -143,10 +146,18 @@ async def suggestions_at(
     if texts is None:
         return []
     ls.troubles.recovered()
-    found = insertions(place, texts)
+    finished = (finish(place, text) for text in texts)
+    found = list(dict.fromkeys(one for one in finished if one is not None))
     if found and selection is None and ls.ahead.is_wanted:
         session.prepare(place, accepted(place, found[0]))
     return found
+
+
+def _show(place: Place, on_text: OnText, text: str) -> None:
+    """Show what there is of a suggestion that grows."""
+    insertion = finish(place, text, partial=True)
+    if insertion is not None:
+        on_text(insertion.text)
 
 
 def place_of(ls: "Server", document: Document, spot: Spot, *, tell: bool = True) -> Place | None:
@@ -173,4 +184,4 @@ def place_of(ls: "Server", document: Document, spot: Spot, *, tell: bool = True)
         return None
     prefix, suffix = document.split(spot)
     path = ls.workspace_folders.shown_path(document.uri)
-    return Place(path, document.language, prefix, suffix)
+    return Place(path, document.language, prefix, suffix, settings.completion.lines)

@@ -1,20 +1,12 @@
 """From the text of a suggestion to what an editor inserts."""
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
 from opencoder_lsp.lsp.documents import Document, Spot, clean
+from opencoder_lsp.lsp.filters import Insertion
 from opencoder_lsp.prompt.completion import Place
-
-
-@dataclass(frozen=True, slots=True)
-class Insertion:
-    """Text to insert at a place, in place of the first `replaced` characters right of it."""
-
-    text: str
-    replaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +30,7 @@ class Selection:
     def accepted(self, place: Place, document: Document) -> Place:
         """Return a place of the document as it would be once the item is inserted."""
         prefix, suffix = document.split(self.start)[0], document.split(self.end)[1]
-        return Place(place.path, place.language, prefix + self.text, suffix)
-
-
-def insertions(place: Place, texts: Iterable[str]) -> list[Insertion]:
-    """Return what there is to insert at a place, each only once."""
-    return list(dict.fromkeys(Insertion(text) for text in texts if text))
+        return replace(place, prefix=prefix + self.text, suffix=suffix)
 
 
 def accepted(place: Place, insertion: Insertion) -> Place:
@@ -51,7 +38,7 @@ def accepted(place: Place, insertion: Insertion) -> Place:
     crlf = "\r\n" in place.prefix or "\r\n" in place.suffix
     text = insertion.text.replace("\n", "\r\n") if crlf else insertion.text
     suffix = place.suffix[insertion.replaced :]
-    return Place(place.path, place.language, place.prefix + text, suffix)
+    return replace(place, prefix=place.prefix + text, suffix=suffix)
 
 
 def extent(

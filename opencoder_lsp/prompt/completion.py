@@ -34,18 +34,24 @@ from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.prompt.window import REACH, STEP, Layout, windowed
 
 Mode = Literal["template", "fim", "prefix"]
+Lines = Literal["auto", "single", "multi"]
 
 _CLOSING = re.compile(r"[\s)\]}>\"'`;:,]*")
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A cursor: the file, and the text left and right of it, with LF or CRLF."""
+    """
+    A cursor: the file, and the text left and right of it, with LF or CRLF.
+
+    `lines` is how much is wanted there: to the end of the line, a block, or what suits the place.
+    """
 
     path: str
     language: str
     prefix: str
     suffix: str
+    lines: Lines = "auto"
 
 
 @dataclass(frozen=True, slots=True)

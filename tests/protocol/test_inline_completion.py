@@ -230,7 +230,7 @@ async def test_the_suggestion_so_far_is_reported_on_the_work_done_token(
     await editor.ask(0, 4, token="wd")
     begin, *reports, end = editor.reports["wd"]
     assert (begin["kind"], end["kind"]) == ("begin", "end")
-    assert [report["message"] for report in reports] == ["one", "one + ", "one + two"]
+    assert [report["message"] for report in reports] == ["one", "one +", "one + two"]
 
 
 async def test_accepting_is_counted(editor: Editor, fake: FakeEngine) -> None:
