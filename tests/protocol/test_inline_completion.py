@@ -241,3 +241,49 @@ async def test_accepting_is_counted(editor: Editor, fake: FakeEngine) -> None:
     assert await editor.command(item.command.command, item.command.arguments[0]) == {}
     status = await editor.command("opencoder.status")
     assert status["completions"] == {"shown": 1, "accepted": 1}
+
+
+async def test_a_bracket_that_the_editor_closed_is_replaced_by_the_items_range(
+    editor: Editor, fake: FakeEngine
+) -> None:
+    editor.open("print('😀', )\n")
+    fake.answer("name)\n")
+    (item,) = await editor.complete(0, 12)
+    assert item.insert_text == "name)"
+    assert item.range == types.Range(types.Position(0, 12), types.Position(0, 13))
+
+
+async def test_an_editor_without_inline_completion_has_the_bracket_replaced_too(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    editor = await start(capabilities(inline_completion=False))
+    identifier = editor.open("print(val)\n")
+    fake.answer("ue)\n")
+    params = types.CompletionParams(identifier, types.Position(0, 9))
+    answer = await editor.text_document_completion_async(params)
+    assert isinstance(answer, types.CompletionList)
+    (item,) = answer.items
+    span = types.Range(types.Position(0, 6), types.Position(0, 10))
+    assert item.text_edit == types.TextEdit(span, "value)")
+
+
+@pytest.mark.parametrize(
+    ("lines", "shown"),
+    [("single", "\n    a = 1"), ("multi", "\n    a = 1\n    b = 2"), ("auto", None)],
+)
+async def test_how_many_lines_are_suggested_can_be_set(
+    start: StartEditor, fake: FakeEngine, lines: str, shown: str | None
+) -> None:
+    editor = await start(settings={"completion": {"lines": lines}})
+    editor.open("def f():")
+    fake.answer("\n    a = 1\n    b = 2\n\nf()\n")
+    (item,) = await editor.complete(0, 8)
+    assert item.insert_text == (shown or "\n    a = 1\n    b = 2")
+
+
+async def test_what_the_file_goes_on_with_is_not_suggested(
+    editor: Editor, fake: FakeEngine
+) -> None:
+    editor.open("def f():\n    \n    return a\n")
+    fake.answer("return a\n")
+    assert await editor.complete(1, 4) == []
