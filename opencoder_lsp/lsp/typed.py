@@ -73,7 +73,7 @@ def rest_of(text: str, typed: str, closed: int, now: Place, *, complete: bool) -
     Return what is left of a suggestion behind what was typed of it.
 
     Where the editor has closed pairs, `closed` characters right of the cursor, the rest stops
-    before it would close them again.
+    where it closes them, too.
     """
     rest = text[len(typed) :]
     return Ending(now).cut(rest, final=complete)[0] if closed and rest else rest

@@ -24,7 +24,7 @@ def results() -> Results:
         ("a\nx = ", "\nb", "foo(1)\n    bar"),
         ("a\nx = fo", "\nb", "o(1)\n    bar"),
         ("a\nx = foo(", "\nb", "1)\n    bar"),
-        ("a\nx = foo(", ")\nb", "1"),  # the editor closed the bracket
+        ("a\nx = foo(", ")\nb", "1)"),  # the editor closed the bracket
         ("a\nx = foo(1)\r\n    ", "\nb", "bar"),
     ],
 )

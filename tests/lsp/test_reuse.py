@@ -53,7 +53,7 @@ async def test_a_bracket_that_the_editor_closes_keeps_a_suggestion(
     (await source.opened(1)).finish("foo(a, b)")
     assert await request == ["foo(a, b)"]
     session.changed("x = foo()\n")
-    assert await session.suggest(place("x = foo(", ")\n")) == ["a, b"]
+    assert await session.suggest(place("x = foo(", ")\n")) == ["a, b)"]
     session.changed("x = foo(a, b)\n")
     assert len(source.streams) == 1
 
@@ -68,7 +68,7 @@ async def test_a_bracket_that_the_editor_closes_keeps_a_stream(
     session.changed("x = foo()\n")
     request = await started(session.suggest(place("x = foo(", ")\n")))
     stream.finish("a)")
-    assert await request == ["a"]
+    assert await request == ["a)"]
     assert len(source.streams) == 1
 
 

@@ -1,5 +1,7 @@
 """Several choices where the user asks, and the item that is selected in the editor's list."""
 
+from typing import Any
+
 import pytest
 from lsprotocol import types
 
@@ -33,8 +35,9 @@ async def test_who_asks_gets_several_different_suggestions(
     fake.answer("second()", others=["third()"])
     items = await editor.invoke(0, 4)
     assert texts(items) == ["first()", "second()", "third()"]
-    commands = [item.command.arguments for item in items if item.command]
-    assert len({str(arguments) for arguments in commands}) == 3
+    told: list[Any] = [(item.command and item.command.arguments or [{}])[0] for item in items]
+    assert len({one["suggestionId"] for one in told}) == 1  # they are one answer
+    assert [one["acceptedLength"] for one in told] == [7, 8, 7]
     greedy, drawn = fake.requests
     assert (greedy["temperature"], greedy.get("n")) == (0, None)
     assert (drawn["n"], drawn["prompt"]) == (2, greedy["prompt"])
