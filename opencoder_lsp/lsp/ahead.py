@@ -92,10 +92,10 @@ class Ahead:
             return
         place = place_of(self._ls, document, document.nearest(spot), tell=False)
         if place is not None and not self._ls.session_of(uri).knows(place):
-            self._warming = self._ls.protocol.run_in_background(self._ask(place))
+            self._warming = self._ls.protocol.run_in_background(self._ask(uri, place))
 
-    async def _ask(self, place: Place) -> None:
+    async def _ask(self, uri: str, place: Place) -> None:
         try:
-            await self._ls.source.warm(place)
+            await self._ls.source_of(uri).warm(place)
         except OpencoderError as error:
             log.info("the engine's memory was not filled: %s", describe(error))

@@ -89,14 +89,14 @@ class EngineSource:
     """
     Opens streams for places, on whatever engine is there when it is needed.
 
-    `snippets` gives what goes along from other files, best first, at once.
+    `snippets` gives what goes along from other files for a place, best first, at once.
     """
 
     def __init__(
         self,
         engine: Callable[[], Awaitable[Engine]],
         settings: Callable[[], CompletionSettings],
-        snippets: Callable[[], Sequence[Snippet]] = tuple,
+        snippets: Callable[[Place], Sequence[Snippet]] = lambda place: (),
     ) -> None:
         self._engine = engine
         self._settings = settings
@@ -167,5 +167,5 @@ class EngineSource:
             fim_order=settings.fim_order,
             limit=limit,
             heal=settings.healing,
-            snippets=self._snippets() if settings.context else (),
+            snippets=self._snippets(place),
         )

@@ -47,7 +47,9 @@ async def initialized(ls: "Server", params: object) -> None:
 def did_open(ls: "Server", params: types.DidOpenTextDocumentParams) -> None:
     """Open a document."""
     ls.on_close(params.text_document.uri)
-    ls.ahead.opened(ls.documents.open(params.text_document))
+    document = ls.documents.open(params.text_document)
+    ls.context.opened(document.uri)
+    ls.ahead.opened(document)
 
 
 def did_change(ls: "Server", params: types.DidChangeTextDocumentParams) -> None:
@@ -55,12 +57,14 @@ def did_change(ls: "Server", params: types.DidChangeTextDocumentParams) -> None:
     document = ls.documents.change(params.text_document, params.content_changes)
     if document is not None:
         ls.on_change(document)
+        ls.context.changed(document.uri, params.content_changes)
 
 
 def did_close(ls: "Server", params: types.DidCloseTextDocumentParams) -> None:
     """Close a document."""
     if ls.documents.close(params.text_document.uri):
         ls.on_close(params.text_document.uri)
+        ls.context.closed(params.text_document.uri)
 
 
 async def did_change_configuration(

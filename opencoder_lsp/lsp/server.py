@@ -7,6 +7,7 @@ import signal
 import sys
 import threading
 from dataclasses import dataclass
+from functools import partial
 
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
@@ -21,6 +22,7 @@ from opencoder_lsp.lsp.ahead import Ahead
 from opencoder_lsp.lsp.answers import SCHEME, Answers
 from opencoder_lsp.lsp.configuration import SECTION, Configuration
 from opencoder_lsp.lsp.connection import Connection, Status
+from opencoder_lsp.lsp.context import Context
 from opencoder_lsp.lsp.continuation import EngineSource
 from opencoder_lsp.lsp.conversion import make_converter
 from opencoder_lsp.lsp.documents import Document, Documents, Encoding
@@ -76,8 +78,8 @@ class Server(LanguageServer):
         self.acceptance = Acceptance(lambda: self.configuration.settings.stats.enabled)
         self.cancellable: dict[Token, asyncio.Task[object]] = {}
         self._sessions: dict[str, Session] = {}
-        self.source = EngineSource(
-            self.connection.engine_at_once, lambda: self.configuration.settings.completion
+        self.context = Context(
+            lambda: self.documents, self.workspace_folders, lambda: self.configuration.settings
         )
         self.habits = Habits(debounce=lambda: self.configuration.settings.completion.debounce)
         self.ahead = Ahead(self)
@@ -165,13 +167,20 @@ class Server(LanguageServer):
     def session_of(self, uri: str) -> Session:
         """Return the suggestion session of an open document."""
         if uri not in self._sessions:
-            self._sessions[uri] = Session(self.source, self.habits)
+            self._sessions[uri] = Session(self.source_of(uri), self.habits)
         return self._sessions[uri]
+
+    def source_of(self, uri: str) -> EngineSource:
+        """Return what opens the engine's streams for an open document."""
+        snippets = partial(self.context.snippets, uri)
+        return EngineSource(
+            self.connection.engine_at_once, lambda: self.configuration.settings.completion, snippets
+        )
 
     def refusal(self, uri: str) -> str:
         """Return why a document that the user works on may not be sent; "" where it may."""
-        path, folders = self.workspace_folders.file_path(uri), self.workspace_folders.paths
-        return refusal(path, self.configuration.settings, folders)
+        folders = self.workspace_folders
+        return refusal(folders.file_path(uri), self.configuration.settings, folders.paths)
 
     async def change_configuration(self, settings: object) -> None:
         """Take `workspace/didChangeConfiguration`; clients that can be asked send nothing in it."""
@@ -281,6 +290,7 @@ class Server(LanguageServer):
         if self._editor is not None:
             self._editor.cancel()
         self.ahead.stop()
+        self.context.close()
         for uri in list(self._sessions):
             self.on_close(uri)
         await self.protocol.cancel_all()
