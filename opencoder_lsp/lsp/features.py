@@ -10,6 +10,7 @@ from opencoder_lsp.lsp.answers import text_document_content
 from opencoder_lsp.lsp.completion import completion
 from opencoder_lsp.lsp.inline_completion import inline_completion
 from opencoder_lsp.lsp.progress import cancel_progress
+from opencoder_lsp.lsp.pulling import changed
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
@@ -71,7 +72,7 @@ async def did_change_configuration(
     ls: "Server", params: types.DidChangeConfigurationParams
 ) -> None:
     """Take changed settings."""
-    await ls.change_configuration(params.settings)
+    await changed(ls, params.settings)
 
 
 async def did_change_workspace_folders(

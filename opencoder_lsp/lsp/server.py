@@ -10,7 +10,6 @@ from dataclasses import dataclass
 from functools import partial
 
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
 from pygls.lsp.server import LanguageServer
 
 from opencoder_lsp import __version__
@@ -20,7 +19,7 @@ from opencoder_lsp.lsp import features
 from opencoder_lsp.lsp.acceptance import Acceptance
 from opencoder_lsp.lsp.ahead import Ahead
 from opencoder_lsp.lsp.answers import SCHEME, Answers
-from opencoder_lsp.lsp.configuration import SECTION, Configuration
+from opencoder_lsp.lsp.configuration import Configuration
 from opencoder_lsp.lsp.connection import Connection, Status
 from opencoder_lsp.lsp.context import Context
 from opencoder_lsp.lsp.continuation import EngineSource
@@ -33,6 +32,7 @@ from opencoder_lsp.lsp.logs import log_failure, logging_in_background
 from opencoder_lsp.lsp.parent import parent_gone
 from opencoder_lsp.lsp.progress import LoadingProgress, Token
 from opencoder_lsp.lsp.protocol import Phase, Protocol
+from opencoder_lsp.lsp.pulling import begin
 from opencoder_lsp.lsp.status import StatusNotifications
 from opencoder_lsp.lsp.stdio import Reader, Writer
 from opencoder_lsp.lsp.suggestion import Session
@@ -109,11 +109,6 @@ class Server(LanguageServer):
         workspace = self.client_capabilities.workspace
         return workspace is not None and workspace.text_document_content is not None
 
-    @property
-    def _has_configuration(self) -> bool:
-        workspace = self.client_capabilities.workspace
-        return bool(workspace and workspace.configuration)
-
     # What happens.
 
     def on_initialize(self, params: types.InitializeParams, encoding: Encoding) -> None:
@@ -137,10 +132,7 @@ class Server(LanguageServer):
         """Begin with what need not be done before `initialize` is answered."""
         self.status.send()
         self.protocol.run_in_background(self._connect())
-        if self._has_configuration:
-            # In this order on the wire, so that no change goes unseen; but a client that refuses to
-            # watch, or does not answer, is asked all the same.
-            await asyncio.gather(self._watch_configuration(), self.pull_configuration())
+        await begin(self)
 
     def on_change(self, document: Document) -> None:
         """Note that the text of a document has changed."""
@@ -182,43 +174,14 @@ class Server(LanguageServer):
         folders = self.workspace_folders
         return refusal(folders.file_path(uri), self.configuration.settings, folders.paths)
 
-    async def change_configuration(self, settings: object) -> None:
-        """Take `workspace/didChangeConfiguration`; clients that can be asked send nothing in it."""
-        if self._has_configuration:
-            await self.pull_configuration()
-        elif isinstance(settings, dict):
-            self._configure(settings.get(SECTION))
-
-    async def pull_configuration(self) -> None:
-        """Ask the client for its settings."""
-        items = [types.ConfigurationItem(section=SECTION)]
-        try:
-            answer = await self.workspace_configuration_async(types.ConfigurationParams(items))
-        except JsonRpcException:
-            log.info("the client did not tell its settings")
-        else:
-            self._configure(answer[0] if answer else None)
-
-    def _configure(self, section: object) -> None:
+    def configure(self, section: object) -> None:
+        """Take our section of the client's settings."""
         before = self.configuration.settings
         self.configuration.change(section)
         if self.configuration.settings == before:  # what waits need not be asked for again
             return
         for uri in list(self._sessions):  # what was made with the old settings
             self.on_close(uri)
-
-    async def _watch_configuration(self) -> None:
-        workspace = self.client_capabilities.workspace
-        change = workspace and workspace.did_change_configuration
-        if change and change.dynamic_registration:
-            method = types.WORKSPACE_DID_CHANGE_CONFIGURATION
-            options = types.DidChangeConfigurationRegistrationOptions(section=SECTION)
-            registration = types.Registration("configuration", method, options)
-            params = types.RegistrationParams([registration])
-            try:
-                await self.client_register_capability_async(params)
-            except JsonRpcException:
-                log.info("the client refused to tell of changed settings")
 
     async def _connect(self) -> None:
         try:
