@@ -10,7 +10,7 @@ import asyncio
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
@@ -19,6 +19,7 @@ from opencoder_lsp.lsp.edits import Places, with_changes
 from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.folders import WorkspaceFolders
 from opencoder_lsp.lsp.gathering import LARGEST, Job, OpenText, gather
+from opencoder_lsp.lsp.notebooks import Notebooks
 from opencoder_lsp.prompt.completion import Place
 from opencoder_lsp.prompt.context import Material, related
 from opencoder_lsp.prompt.snippets import Snippet
@@ -51,11 +52,13 @@ class Context:
     def __init__(
         self,
         documents: Callable[[], Documents],
+        notebooks: Notebooks,
         folders: WorkspaceFolders,
         settings: Callable[[], Settings],
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._documents = documents
+        self._notebooks = notebooks
         self._folders = folders
         self._settings = settings
         self._clock = clock
@@ -100,7 +103,9 @@ class Context:
         self._use(uri, at_once=True)
 
     def changed(self, uri: str, changes: Sequence[types.TextDocumentContentChangeEvent]) -> None:
-        """Note that an open document was edited."""
+        """Note that a document was edited; one that is not open does not matter."""
+        if self._documents().get(uri) is None:
+            return
         self._edits[uri] = with_changes(self._edits.get(uri, ()), changes)
         self._use(uri)
 
@@ -162,11 +167,13 @@ class Context:
             self._settled.set()
 
     def _job(self, document: Document) -> Job:
-        uris = [uri for uri in reversed(self._edits) if uri != document.uri]
+        own = self._notebooks.owner(document.uri)
+        uris = (uri for uri in reversed(self._edits) if self._notebooks.owner(uri) != own)
         opened = (self._documents().get(uri) for uri in uris)
         others = [other for other in opened if other is not None and other.size <= LARGEST]
+        file = self._open_text(document)
         return Job(
-            self._open_text(document),
+            replace(file, text=self._notebooks.whole(document)) if own != document.uri else file,
             tuple(self._open_text(other) for other in others[:_MOST_OTHERS]),
             tuple(self._folders.paths),
             self._settings(),
@@ -177,9 +184,10 @@ class Context:
         if version != document.version:
             text = document.text
             self._texts[document.uri] = document.version, text
+        owner = self._notebooks.owner(document.uri)
         return OpenText(
-            self._folders.file_path(document.uri),
-            self._folders.shown_path(document.uri),
+            self._folders.file_path(owner),
+            self._folders.shown_path(owner),
             document.language,
             text,
             self._edits.get(document.uri, ()),

@@ -22,6 +22,10 @@ def register(ls: "Server") -> None:
     ls.feature(types.TEXT_DOCUMENT_DID_OPEN)(did_open)
     ls.feature(types.TEXT_DOCUMENT_DID_CHANGE)(did_change)
     ls.feature(types.TEXT_DOCUMENT_DID_CLOSE)(did_close)
+    ls.feature(types.NOTEBOOK_DOCUMENT_DID_OPEN)(notebook_did_open)
+    ls.feature(types.NOTEBOOK_DOCUMENT_DID_CHANGE)(notebook_did_change)
+    ls.feature(types.NOTEBOOK_DOCUMENT_DID_SAVE)(notebook_did_save)
+    ls.feature(types.NOTEBOOK_DOCUMENT_DID_CLOSE)(notebook_did_close)
     # Without options pygls does not advertise this one.
     inline_options = types.InlineCompletionOptions(work_done_progress=True)
     ls.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, inline_options)(inline_completion)
@@ -66,6 +70,39 @@ def did_close(ls: "Server", params: types.DidCloseTextDocumentParams) -> None:
     if ls.documents.close(params.text_document.uri):
         ls.on_close(params.text_document.uri)
         ls.context.closed(params.text_document.uri)
+
+
+def notebook_did_open(ls: "Server", params: types.DidOpenNotebookDocumentParams) -> None:
+    """Open a notebook and its cells."""
+    for item in params.cell_text_documents:
+        ls.on_close(item.uri)
+    ls.notebooks.open(params)
+    for item in params.cell_text_documents:
+        ls.context.opened(item.uri)
+
+
+def notebook_did_change(ls: "Server", params: types.DidChangeNotebookDocumentParams) -> None:
+    """Change the cells of a notebook, or their texts."""
+    for uri in ls.notebooks.change(params):
+        ls.on_close(uri)
+        ls.context.closed(uri)
+    cells = params.change.cells
+    for content in (cells and cells.text_content) or []:
+        ls.context.changed(content.document.uri, content.changes)
+    cell = ls.notebooks.any_cell(params.notebook_document.uri)
+    if cell is not None:
+        ls.on_change(cell)
+
+
+def notebook_did_save(ls: "Server", params: types.DidSaveNotebookDocumentParams) -> None:
+    """Know of it: what counts is the editor's text, saved or not."""
+
+
+def notebook_did_close(ls: "Server", params: types.DidCloseNotebookDocumentParams) -> None:
+    """Close a notebook and its cells."""
+    for uri in ls.notebooks.close(params):
+        ls.on_close(uri)
+        ls.context.closed(uri)
 
 
 async def did_change_configuration(

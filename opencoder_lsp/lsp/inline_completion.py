@@ -183,5 +183,7 @@ def place_of(ls: "Server", document: Document, spot: Spot, *, tell: bool = True)
             ls.troubles.warn(obstacle)
         return None
     prefix, suffix = document.split(spot)
-    path = ls.workspace_folders.shown_path(document.uri)
-    return Place(path, document.language, prefix, suffix, settings.completion.lines)
+    before, after = ls.notebooks.around(document)
+    path = ls.workspace_folders.shown_path(ls.notebooks.owner(document.uri))
+    lines = settings.completion.lines
+    return Place(path, document.language, before + prefix, suffix + after, lines)

@@ -42,6 +42,7 @@ from opencoder_lsp.lsp.failures import (
     translated,
 )
 from opencoder_lsp.lsp.framing import Malformed, TooLarge, frame
+from opencoder_lsp.lsp.notebooks import OPTIONS
 from opencoder_lsp.lsp.stdio import Writer
 
 if TYPE_CHECKING:
@@ -173,6 +174,8 @@ class Protocol(LanguageServerProtocol):
             log.error("%s failed: %s", method, describe(error))
             if method == types.TEXT_DOCUMENT_DID_CHANGE:
                 self._server.documents.lose(params)
+            elif method == types.NOTEBOOK_DOCUMENT_DID_CHANGE:
+                self._server.notebooks.lose(params)
             return
         if isinstance(result, Coroutine):
             self.run_in_background(result)
@@ -269,7 +272,7 @@ class Protocol(LanguageServerProtocol):
             self.fm.feature_options,
             list(self.fm.commands),
             types.TextDocumentSyncKind.Incremental,
-            None,
+            OPTIONS,
             encoding,
         ).build()  # type: ignore[no-untyped-call]
         self.server_capabilities = self._server.completed(capabilities)

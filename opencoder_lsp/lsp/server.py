@@ -29,6 +29,7 @@ from opencoder_lsp.lsp.failures import Troubles
 from opencoder_lsp.lsp.folders import WorkspaceFolders
 from opencoder_lsp.lsp.habits import Habits
 from opencoder_lsp.lsp.logs import log_failure, logging_in_background
+from opencoder_lsp.lsp.notebooks import Notebooks
 from opencoder_lsp.lsp.parent import parent_gone
 from opencoder_lsp.lsp.progress import LoadingProgress, Token
 from opencoder_lsp.lsp.protocol import Phase, Protocol
@@ -66,6 +67,7 @@ class Server(LanguageServer):
             converter_factory=make_converter,
         )
         self.documents = Documents()
+        self.notebooks = Notebooks(lambda: self.documents)
         self.workspace_folders = WorkspaceFolders()
         self.troubles = Troubles(self.show_message)
         # Apart from the engine's: an answer that comes says nothing of whether it can be kept.
@@ -79,7 +81,10 @@ class Server(LanguageServer):
         self.cancellable: dict[Token, asyncio.Task[object]] = {}
         self._sessions: dict[str, Session] = {}
         self.context = Context(
-            lambda: self.documents, self.workspace_folders, lambda: self.configuration.settings
+            lambda: self.documents,
+            self.notebooks,
+            self.workspace_folders,
+            lambda: self.configuration.settings,
         )
         self.habits = Habits(debounce=lambda: self.configuration.settings.completion.debounce)
         self.ahead = Ahead(self)
@@ -135,12 +140,13 @@ class Server(LanguageServer):
         await begin(self)
 
     def on_change(self, document: Document) -> None:
-        """Note that the text of a document has changed."""
+        """Note that the text of a document has changed, and so what is around its neighbours."""
         self.habits.pace.key()
         self.ahead.changed(document)
-        session = self._sessions.get(document.uri)
-        if session is not None and not session.is_empty:
-            session.changed(document.text)
+        for uri in self.notebooks.cells(document.uri):
+            session, cell = self._sessions.get(uri), self.documents.get(uri)
+            if session is not None and cell is not None and not session.is_empty:
+                session.changed(self.notebooks.whole(cell))
 
     def on_too_large(self, opens: bool) -> None:
         """Note that a message was passed over; `opens` is whether it only opened a document."""
@@ -171,8 +177,8 @@ class Server(LanguageServer):
 
     def refusal(self, uri: str) -> str:
         """Return why a document that the user works on may not be sent; "" where it may."""
-        folders = self.workspace_folders
-        return refusal(folders.file_path(uri), self.configuration.settings, folders.paths)
+        path = self.workspace_folders.file_path(self.notebooks.owner(uri))
+        return refusal(path, self.configuration.settings, self.workspace_folders.paths)
 
     def configure(self, section: object) -> None:
         """Take our section of the client's settings."""

@@ -12,6 +12,7 @@ from opencoder_lsp.lsp.context import PAUSE, Context
 from opencoder_lsp.lsp.documents import Documents
 from opencoder_lsp.lsp.folders import WorkspaceFolders
 from opencoder_lsp.lsp.gathering import Job, gather
+from opencoder_lsp.lsp.notebooks import Notebooks
 from opencoder_lsp.prompt.completion import Place
 from opencoder_lsp.prompt.context import Material
 from opencoder_lsp.settings import CompletionSettings, Settings
@@ -34,7 +35,11 @@ class Desk:
             types.InitializeParams(types.ClientCapabilities(), workspace_folders=[folder])
         )
         self.context = Context(
-            lambda: self.documents, self.folders, lambda: self.settings, lambda: self.now
+            lambda: self.documents,
+            Notebooks(lambda: self.documents),
+            self.folders,
+            lambda: self.settings,
+            lambda: self.now,
         )
 
     def uri(self, name: str) -> str:

@@ -173,6 +173,7 @@ def capabilities(
     show_document: bool = False,
     virtual_documents: bool = False,
     work_done: bool = True,
+    notebooks: bool = False,
 ) -> types.ClientCapabilities:
     """Return the capabilities of an editor."""
     items = types.ClientCompletionItemOptions(
@@ -200,6 +201,10 @@ def capabilities(
     assert result.workspace is not None
     if encodings is not None:
         result.general = types.GeneralClientCapabilities(position_encodings=list(encodings))
+    if notebooks:
+        result.notebook_document = types.NotebookDocumentClientCapabilities(
+            types.NotebookDocumentSyncClientCapabilities()
+        )
     if inline_completion:
         result.text_document.inline_completion = types.InlineCompletionClientCapabilities()
     if virtual_documents:
