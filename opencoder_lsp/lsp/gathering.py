@@ -21,7 +21,7 @@ from opencoder_lsp.prompt.context import (
     telling_lines,
 )
 from opencoder_lsp.prompt.definitions import Definitions, Import
-from opencoder_lsp.prompt.files import Stamp, read_text, stamp_of
+from opencoder_lsp.prompt.files import Stamp, read_text, resolved, stamp_of
 from opencoder_lsp.prompt.privacy import may_send
 from opencoder_lsp.prompt.similarity import Chunk, chunks
 from opencoder_lsp.prompt.snippets import Snippet
@@ -80,7 +80,7 @@ class _Gathering:
     def __init__(self, job: Job) -> None:
         self._job = job
         self._own = telling_lines(job.file.text[:LARGEST])
-        self._own_path = os.path.realpath(job.file.path) if job.file.path else ""
+        self._own_path = resolved(job.file.path) if job.file.path else ""
         own = stamp_of(job.file.path) if job.file.path else None
         self._own_inode = own and (own.device, own.inode)
         self._others = [other for other in job.others if self._is_wanted(other)]
@@ -110,7 +110,7 @@ class _Gathering:
 
     def _is_own(self, path: str) -> bool:
         """Whether a path leads to the file itself, by whatever name."""
-        if os.path.realpath(path) == self._own_path:
+        if resolved(path) == self._own_path:
             return True
         stamp = stamp_of(path)
         return stamp is not None and (stamp.device, stamp.inode) == self._own_inode

@@ -15,6 +15,14 @@ class Stamp:
     mtime_ns: int
 
 
+def resolved(path: str) -> str:
+    """Return a path without links; one that no file can have (URIs can say those) as it is."""
+    try:
+        return os.path.realpath(path)
+    except (OSError, ValueError):
+        return path
+
+
 def stamp_of(path: str) -> Stamp | None:
     """Return the stamp of a regular file; None for anything else, and where nothing is."""
     try:

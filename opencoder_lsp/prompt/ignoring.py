@@ -61,12 +61,15 @@ def is_below(path: str, folder: str) -> bool:
 def _ignored(path: str, top: str, name: str, others: Sequence[tuple[Pattern, ...]]) -> bool:
     names = os.path.relpath(path, top).split("/")
     folders = list(accumulate(names[:-1], os.path.join, initial=top))
-    lists = [_list(os.path.join(folder, name)) for folder in folders]
+    lists = [(n, _list(os.path.join(folder, name))) for n, folder in enumerate(folders)]
+    lists = [(start, own) for start, own in reversed(lists) if own]
+    if not any([*lists, *others]):
+        return False
     for end in range(1, len(names) + 1):
         is_folder, says = end < len(names), None
-        for start in range(end - 1, -1, -1):
-            if says is None and lists[start]:
-                says = verdict(lists[start], names[start:end], is_folder)
+        for start, own in lists:
+            if says is None and start < end:
+                says = verdict(own, names[start:end], is_folder)
         for other in others:
             if says is None:
                 says = verdict(other, names[:end], is_folder)

@@ -22,6 +22,7 @@ from collections.abc import Iterator, Sequence
 from fnmatch import fnmatchcase
 from urllib.parse import urlsplit
 
+from opencoder_lsp.prompt.files import resolved
 from opencoder_lsp.prompt.ignoring import ignored_by_git, ignored_by_us, is_below
 from opencoder_lsp.settings import Settings
 
@@ -51,16 +52,16 @@ def refusal(
     path = os.path.normpath(path)
     if not _harmless(path, settings.privacy.exclude):
         return "its name is one of the setting privacy.exclude"
-    if not os.path.isabs(path):
-        return ""
-    paths = dict.fromkeys((path, os.path.realpath(path)))
+    if not os.path.isabs(path) or not _possible(path):
+        return "no file has such a path" if gathered else ""
+    paths = dict.fromkeys((path, resolved(path)))
     if any(ignored_by_us(each, folders) for each in paths):
         return "a .opencoderignore leaves it out"
     if not gathered and not (remote and settings.privacy.remote == "workspace"):
         return ""
     if any(ignored_by_git(each) for each in paths):
         return "git ignores it, and privacy.remote is `workspace`"
-    roots = {root for folder in folders for root in (folder, os.path.realpath(folder))}
+    roots = {root for folder in folders for root in (folder, resolved(folder))}
     if not folders:
         return "no folder is open" if gathered and remote else ""
     if not all(any(is_below(each, root) for root in roots) for each in paths):
@@ -84,7 +85,7 @@ def _harmless(path: str, patterns: Sequence[str]) -> bool:
     names = [_folded(pattern) for pattern in patterns if not pattern.endswith("/")]
     folders = [_folded(pattern[:-1]) for pattern in patterns if pattern.endswith("/")]
     try:
-        hops = [*_hops(path), os.path.realpath(path)]
+        hops = [*_hops(path), resolved(path)]
     except OSError:  # a circle of links
         return False
     for hop in hops:
@@ -92,6 +93,14 @@ def _harmless(path: str, patterns: Sequence[str]) -> bool:
         if _matches(name, names) or any(_matches(folder, folders) for folder in above):
             return False
     return True
+
+
+def _possible(path: str) -> bool:
+    """Tell whether a file can have this path: URIs can say what no file system can."""
+    try:
+        return b"\0" not in os.fsencode(path)
+    except UnicodeEncodeError:
+        return False
 
 
 def _matches(name: str, patterns: Sequence[str]) -> bool:

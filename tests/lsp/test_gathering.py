@@ -240,3 +240,12 @@ def test_a_binary_or_huge_open_document_is_passed_over(work: Path) -> None:
     for text in ("\0" + "word\n" * 9, "word\n" * LARGEST):
         material = found(work, "", opened(work / "b.py", text, (0, 1)))
         assert (material.options, material.others) == ((), ())
+
+
+def test_documents_with_impossible_paths_do_no_harm(work: Path) -> None:
+    text = "def something(argument):\n    return argument\n"
+    for path in ("/\0.py", "/\ud800.py", f"{work}/\0.py"):
+        strange = OpenText(path, "strange.py", "python", text, ((0, 1),))
+        assert texts(found(work, "from .util import double\n", strange)) == [UTIL]
+        job = Job(OpenText(path, "x", "python", "from util import double"), (), (str(work),), LOCAL)
+        assert gather(job).own == frozenset({"from util import double"})

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from opencoder_lsp.prompt.files import read_text, stamp_of
+from opencoder_lsp.prompt.files import read_text, resolved, stamp_of
 
 
 def test_a_text_is_read_without_its_byte_order_mark(tmp_path: Path) -> None:
@@ -47,3 +47,10 @@ def test_a_stamp_changes_with_the_file(tmp_path: Path) -> None:
     (tmp_path / "b.py").write_text("y", encoding="utf-8")
     os.replace(tmp_path / "b.py", path)
     assert stamp_of(str(path)) != first
+
+
+def test_links_are_resolved_and_what_can_be_no_file_stays(tmp_path: Path) -> None:
+    (tmp_path / "link").symlink_to("target")
+    assert resolved(str(tmp_path / "link")) == str(tmp_path.resolve() / "target")
+    for path in ("/a\0b", "/\ud800"):
+        assert resolved(path) == path

@@ -234,6 +234,20 @@ def test_dots_in_a_path_lead_nowhere_else(work: Path) -> None:
     assert not may_send(str(work / "a" / ".." / "private.py"), DEFAULT, [str(work)])
 
 
+@pytest.mark.parametrize("path", ["/work/\0.py", "/work/\ud800.py", "relative.py", "::"])
+def test_what_can_be_no_file_is_judged_by_its_name_and_never_gathered(path: str) -> None:
+    assert may_send(path, DEFAULT, ["/work"])
+    assert not may_send(path, DEFAULT, ["/work"], gathered=True)
+    assert not may_send(path.rpartition("/")[0] + "/.env\0", DEFAULT, ["/work"])
+
+
+def test_a_path_of_thousands_of_folders_is_judged(tmp_path: Path) -> None:
+    (tmp_path / ".opencoderignore").write_text("x.py\n", encoding="utf-8")
+    deep = f"{tmp_path}/{'a/' * 3000}"
+    assert not may_send(f"{deep}x.py", DEFAULT, [str(tmp_path)])
+    assert may_send(f"{deep}y.py", DEFAULT, [str(tmp_path)])
+
+
 def test_the_reason_names_what_to_change(work: Path) -> None:
     folders = [str(work)]
     assert "privacy.exclude" in refusal(str(work / ".env"), DEFAULT, folders)
