@@ -29,13 +29,15 @@ class Figures:
     What was measured; seconds.
 
     `answers` are of the keys after which the typist read the answer, `naive` of some of the same
-    keys. `work` is by the length of the prompt, in tokens.
+    keys. `keys` are of a server that does nothing ahead, `keys_ahead` of one that does. `work` is
+    by the length of the prompt, in tokens.
     """
 
     tally: dict[str, int] = field(default_factory=dict)
     answers: list[float] = field(default_factory=list)
     naive: list[float] = field(default_factory=list)
     keys: list[Key] = field(default_factory=list)
+    keys_ahead: list[Key] = field(default_factory=list)
     typed_tokens: int = 0
     work: dict[int, list[float]] = field(default_factory=dict)
 
@@ -47,8 +49,8 @@ class Figures:
 
     @property
     def strokes(self) -> list[int]:
-        """The prompt tokens computed at each key that is no jump."""
-        return [key.computed for key in self.keys if not key.jumped]
+        """The prompt tokens computed at each key that is no jump, nothing ahead."""
+        return _computed(self.keys)
 
     @property
     def computed_per_typed(self) -> float | None:
@@ -58,8 +60,9 @@ class Figures:
     @property
     def reprefills(self) -> int | None:
         """Keys that had most of their prompt computed anew though nobody jumped."""
-        anew = [k for k in self.keys if not k.jumped and k.computed > _REPREFILL * k.prompt]
-        return len(anew) if self.keys else None
+        keys = [*self.keys, *self.keys_ahead]
+        anew = [key for key in keys if not key.jumped and key.computed > _REPREFILL * key.prompt]
+        return len(anew) if keys else None
 
     def work_ms(self, share: float, tokens: int) -> float | None:
         """Return the milliseconds of own work that `share` of the requests do not exceed."""
@@ -120,6 +123,8 @@ def rows(figures: Figures) -> Iterator[tuple[str, str, float | None]]:
     strokes = figures.strokes
     yield "prompt tokens computed per key, mean", "", statistics.fmean(strokes) if strokes else None
     yield "… 95th percentile", "", percentile(strokes, 0.95)
+    ahead = _computed(figures.keys_ahead)
+    yield "… ahead included, mean", "", statistics.fmean(ahead) if ahead else None
     jumps = [key.computed for key in figures.keys if key.jumped]
     yield "… at a jump, mean", "", statistics.fmean(jumps) if jumps else None
     yield "tokens typed per key", "", figures.typed_tokens / len(strokes) if strokes else None
@@ -162,6 +167,10 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     """Return what `share` of the values do not exceed; None where there are none."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(share * len(ordered)))] if ordered else None
+
+
+def _computed(keys: Sequence[Key]) -> list[int]:
+    return [key.computed for key in keys if not key.jumped]
 
 
 def _shown(value: float) -> str:

@@ -11,12 +11,14 @@ import dataclasses
 import itertools
 import tempfile
 import time
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
+from starlette.requests import Request
+from starlette.responses import Response
 
 from opencoder_lsp.bench.process import FreshEngine
 from opencoder_lsp.bench.trace import Trace
@@ -31,12 +33,13 @@ from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import CompletionSettings, Settings
 from tests.benchmarks import keys
 from tests.benchmarks.client import Asked, Client
+from tests.benchmarks.keys import Press
 from tests.benchmarks.stroke_tables import Figures, Key, save, show
 from tests.fakes.answers import Answer
 from tests.fakes.engine import FakeEngine
 from tests.fakes.sse import EventStream
 
-_NAIVE_EVERY = 4  # a naive request computes everything: one of so many keys is enough
+_NAIVE_EVERY = 2  # a naive request computes everything: one of so many keys is enough
 _LONG_FILE = 2000  # lines
 _LINE = "value = compute(item, other)\n"  # is typed in it, again and again
 _LONGEST_PROMPT = 4096  # what `auto` gives at most
@@ -66,8 +69,12 @@ class Run:
         await self._own_work()
 
     @asynccontextmanager
-    async def _server(self, url: str) -> AsyncIterator[Client]:
-        environment = {"OPENCODER_ENGINE_URL": url, "OPENCODER_MODEL_NAME": str(self._model.folder)}
+    async def _server(self, url: str, ahead: str = "auto") -> AsyncIterator[Client]:
+        environment = {
+            "OPENCODER_ENGINE_URL": url,
+            "OPENCODER_MODEL_NAME": str(self._model.folder),
+            "OPENCODER_COMPLETION_AHEAD": ahead,
+        }
         async with Client(environment) as client:
             yield client
 
@@ -122,10 +129,17 @@ class Run:
 
     async def _editing(self) -> None:
         """Press each key once everything that the one before it caused has ended."""
-        text, presses = keys.editing()
-        presses = presses[: self._most]
-        async with self._server(self._engine.server.client.url) as client:
-            client.open(text)
+        presses = keys.editing()[1][: self._most]
+        self.figures.keys = await self._costs(presses, ahead="false")
+        self.figures.keys_ahead = await self._costs(presses[: len(presses) // 2], ahead="true")
+        typed = "".join(press.typed for press in presses)
+        self.figures.typed_tokens = len(self._tokenizer.encode(typed))
+
+    async def _costs(self, presses: Sequence[Press], *, ahead: str) -> list[Key]:
+        """Return what each key cost; `ahead` is the setting's value."""
+        costs = list[Key]()
+        async with self._server(self._engine.server.client.url, ahead) as client:
+            client.open(keys.editing()[0])
             before = await self._engine.until_idle()
             for press in presses:
                 asked = client.press(press)
@@ -133,10 +147,9 @@ class Run:
                 after = await self._engine.until_idle()
                 prompt = after["prompt_tokens_total"] - before["prompt_tokens_total"]
                 cached = after["cached_tokens_total"] - before["cached_tokens_total"]
-                self.figures.keys.append(Key(press.jumped, int(prompt), int(prompt - cached)))
+                costs.append(Key(press.jumped, int(prompt), int(prompt - cached)))
                 before = after
-        typed = "".join(press.typed for press in presses)
-        self.figures.typed_tokens = len(self._tokenizer.encode(typed))
+        return costs
 
     async def _own_work(self) -> None:
         """Time requests whose engine answers at once, in a long file, less what that took."""
@@ -191,8 +204,14 @@ class _TimedEngine(FakeEngine):
 
     seconds = 0.0
 
+    _began = 0.0
+
+    async def _completions(self, request: Request) -> Response:
+        self._began = time.perf_counter()
+        return await super()._completions(request)
+
     async def _answer(self, stream: EventStream, body: dict[str, Any], answer: Answer) -> None:
-        began = time.perf_counter()
+        began = self._began
         try:
             await super()._answer(stream, body, answer)
         finally:

@@ -16,6 +16,7 @@ def measured() -> Figures:
         answers=[0.1, 0.2, 0.3],
         naive=[1.0, 2.0],
         keys=[Key(True, 800, 700), Key(False, 800, 3), Key(False, 0, 0), Key(False, 820, 5)],
+        keys_ahead=[Key(False, 1600, 30)],
         typed_tokens=4,
         work={1024: [0.004, 0.005, 0.012]},
     )

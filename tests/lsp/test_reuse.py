@@ -157,3 +157,16 @@ async def test_how_requests_were_answered_is_counted(source: ScriptedSource) -> 
     request = await started(session.suggest(place("y = ")))
     await cancelled(request)
     assert habits.tally == Tally(known=1, joined=1, opened=0, outdated=2)
+
+
+@pytest.mark.parametrize("endless", ["\n", "\n    ", " \n\t\n"])
+async def test_a_model_that_says_nothing_without_end_is_left_and_not_asked_again(
+    session: Session, source: ScriptedSource, endless: str
+) -> None:
+    request = await started(session.suggest(place("x = 1")))
+    stream = await source.opened(1)
+    stream.send(*[endless] * 10)
+    assert await request == []
+    await stream.closed.wait()
+    assert await session.suggest(place("x = 1")) == []
+    assert len(source.streams) == 1
