@@ -163,7 +163,8 @@ class Protocol(LanguageServerProtocol):
         if method == types.CANCEL_REQUEST:
             self._cancel(params)
             return
-        handler = self._handler_of(method)
+        # What is built in are requests: nothing is initialized, say, without an id to answer to.
+        handler = self.fm.features.get(method)
         if handler is None:
             if not method.startswith("$/"):
                 log.debug("a notification of an unknown method was ignored")

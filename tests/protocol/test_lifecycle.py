@@ -2,6 +2,7 @@
 
 import pytest
 
+from tests.fakes.engine import FakeEngine
 from tests.protocol.raw import INITIALIZE, RawServer
 
 DOCUMENT = {
@@ -51,6 +52,19 @@ async def test_a_second_initialize_is_refused_and_changes_nothing(raw: RawServer
         response = await raw.request(2, "initialize", INITIALIZE)
         assert response["error"]["code"] == -32600
         assert (await raw.request(3, "shutdown"))["result"] is None
+
+
+async def test_initialize_and_shutdown_without_an_id_are_dropped(
+    raw: RawServer, fake: FakeEngine
+) -> None:
+    async with raw:
+        await raw.initialize()
+        raw.send("textDocument/didOpen", DOCUMENT)
+        raw.send("initialize", INITIALIZE)
+        raw.send("shutdown")
+        invoked = {**ASK, "context": {"triggerKind": 1}}
+        response = await raw.request(1, "textDocument/inlineCompletion", invoked)
+        assert response["result"]["items"]
 
 
 @pytest.mark.fault("F17", "P6")
