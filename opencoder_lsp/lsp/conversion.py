@@ -21,6 +21,14 @@ from pygls.protocol import default_converter
 
 log = logging.getLogger(__name__)
 
+# Names of which LSP knows some, and clients others.
+_OPEN_NAMES: tuple[Any, ...] = (
+    types.LanguageKind | str,
+    types.CodeActionKind | str,
+    types.FoldingRangeKind | str,
+    types.PositionEncodingKind | str,
+)
+
 
 def make_converter() -> Converter:
     """Return pygls' converter, strict about integers, strings and tokens of progress."""
@@ -32,6 +40,8 @@ def make_converter() -> Converter:
     converter.register_structure_hook(
         optional_token, lambda value, _: None if value is None else _token(value)
     )
+    for names in _OPEN_NAMES:  # of which lsprotocol takes numbers and null, too
+        converter.register_structure_hook(names, lambda value, _: _string(value))
     return converter
 
 

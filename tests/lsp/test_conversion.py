@@ -43,6 +43,15 @@ def test_a_value_of_another_type_is_not_taken_for_something_else(change: dict[st
         make_converter().structure({**ASK, **change}, types.InlineCompletionParams)
 
 
+@pytest.mark.parametrize("language", [5, 0.5, True, None, ["python"]])
+def test_a_language_is_a_name(language: Any) -> None:
+    item = {"uri": "file:///a.py", "languageId": "of tomorrow", "version": 1, "text": ""}
+    converter = make_converter()
+    assert converter.structure(item, types.TextDocumentItem).language_id == "of tomorrow"
+    with pytest.raises(Exception, match="structuring TextDocumentItem"):
+        converter.structure({**item, "languageId": language}, types.TextDocumentItem)
+
+
 def test_whole_numbers_are_integers_however_they_are_written() -> None:
     given = {**ASK, "position": {"line": 0.0, "character": 4.0}, "workDoneToken": 1.0}
     params = make_converter().structure(given, types.InlineCompletionParams)
