@@ -29,9 +29,12 @@ class Case:
 
     def save(self, why: str) -> Path:
         """Write it into the corpus and return its path."""
-        data = json.dumps({"why": why, "end": self.end, "steps": self.steps}, indent=1)
+        steps = ",\n  ".join(map(json.dumps, self.steps))
+        data = f'{{\n "why": {json.dumps(why)},\n "end": "{self.end}",\n'
+        data += f' "steps": [\n  {steps}\n ]\n}}\n'
         path = CORPUS / f"{hashlib.sha256(data.encode()).hexdigest()[:12]}.json"
-        path.write_text(data + "\n", encoding="ascii")
+        CORPUS.mkdir(exist_ok=True)
+        path.write_text(data, encoding="ascii")
         return path
 
     @classmethod

@@ -5,6 +5,7 @@ import json
 import random
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Any
 
 from opencoder_lsp.lsp.documents import Documents
@@ -48,6 +49,7 @@ class Player:
         self._settled = 0
         self._policy = "null"
         self._late: list[bytes] = []  # responses for later
+        self._writing = asyncio.Lock()
         self._news = asyncio.Event()
         self._problem: Wrong | None = None
         self._receiving = asyncio.create_task(self._receive())
@@ -117,9 +119,10 @@ class Player:
         await self._write(b"Content-Length: %d\r\n\r\n%b" % (len(body), body))
 
     async def _write(self, data: bytes) -> None:
+        """Write all of it, perhaps in two parts, before anything else is written."""
         cut = CHUNKS.randrange(len(data) + 1) if CHUNKS.random() < 0.1 else len(data)
-        for part in (data[:cut], data[cut:]):
-            if part:
+        async with self._writing:
+            for part in filter(None, (data[:cut], data[cut:])):
                 self._writer.write(part)
                 await asyncio.wait_for(self._writer.drain(), self._hang)
                 await asyncio.sleep(0)
@@ -232,8 +235,9 @@ class Player:
             return
         said = {"error": error, "odd": odd}.get(self._policy, {**response, "result": None})
         for _ in range(2 if self._policy == "twice" else 1):
-            if not self._writer.is_closing():
-                self._writer.write(frame(said))
+            with suppress(ConnectionError):  # it has ended meanwhile
+                if not self._writer.is_closing():
+                    await self._write(frame(said))
 
     async def _say_late(self) -> None:
         self._policy = "null" if self._policy == "late" else self._policy

@@ -11,11 +11,13 @@ from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from functools import cache
+from typing import Any
 from unittest.mock import patch
 
 from opencoder_lsp.lsp import server as server_module
 from opencoder_lsp.lsp.conversion import make_converter
 from opencoder_lsp.lsp.documents import Documents
+from opencoder_lsp.lsp.framing import Frames, frame
 from opencoder_lsp.lsp.server import Server, create_server
 from opencoder_lsp.settings import Settings
 from tests.fuzz.player import Wrong
@@ -29,6 +31,7 @@ OWN_MISTAKES = (
     "Traceback",
 )
 _PATIENCE = 10.0  # seconds
+_START = 60.0  # seconds
 
 
 @dataclass(frozen=True)
@@ -97,7 +100,7 @@ async def in_process(settings: Settings) -> AsyncIterator[Served]:
 
 @asynccontextmanager
 async def as_process(env: dict[str, str]) -> AsyncIterator[Served]:
-    """Serve in a process of its own; raises Wrong for a mistake in the log."""
+    """Serve in a process of its own, once it is up; raises Wrong for a mistake in the log."""
     pipe = asyncio.subprocess.PIPE
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "opencoder_lsp", stdin=pipe, stdout=pipe, stderr=pipe, env=env
@@ -107,6 +110,8 @@ async def as_process(env: dict[str, str]) -> AsyncIterator[Served]:
     assert process.stderr is not None
     log = asyncio.create_task(process.stderr.read())
     try:
+        async with asyncio.timeout(_START):
+            await _first_answer(process.stdout, process.stdin)
         yield Served(process.stdout, process.stdin, asyncio.create_task(process.wait()))
     finally:
         if process.returncode is None:
@@ -114,6 +119,16 @@ async def as_process(env: dict[str, str]) -> AsyncIterator[Served]:
         await process.wait()
         said = (await log).decode()
     check_log(said.splitlines())
+
+
+async def _first_answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    """Ask for something before the session, and wait until that is refused."""
+    writer.write(frame({"jsonrpc": "2.0", "id": "up", "method": "$/up"}))
+    frames, answers = Frames(), list[Any]()
+    while not answers:
+        data = await reader.read(1 << 16)
+        assert data, "the server ended while it started"
+        answers += frames.feed(data)
 
 
 async def _reader(descriptor: int) -> asyncio.StreamReader:
