@@ -43,6 +43,7 @@ _ENGLISH = re.compile(
     r"|following|above|below|sure|certainly|course|i've|i'll|let's|you're)\b"
 )
 _CONDITION = re.compile(r" if .* else | for .* in ")
+_LONGEST_TALK = 500  # characters of a line in which English is looked for
 
 
 def clean(text: str, place: Place) -> tuple[str, bool]:
@@ -68,6 +69,7 @@ def circles(line: str) -> bool:
 
 def is_talk(line: str, language: str) -> bool:
     """Return whether a line, which begins in code, is English."""
+    line = line[:_LONGEST_TALK]
     syntax, text = syntax_of(language), line.lstrip()
     comments = (*syntax.comments, *(begin for begin, _ in syntax.blocks))
     if language.lower() in PROSE or not comments or text.startswith(comments):
