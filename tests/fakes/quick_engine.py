@@ -27,7 +27,7 @@ from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
 from tests.fakes.runner import FakeRunner
 
-TEXT = " return self\n"
+TEXT = " self.value\n"
 CONTEXT = 100_000  # tokens
 SLOTS = 8
 

@@ -200,12 +200,12 @@ async def test_nothing_of_all_this_is_shown_to_the_user(raw: RawServer, fake: Fa
 # Two handlers that fail on their way: one of them has come to a thread.
 FAILING = """
 from opencoder_lsp.conversations.store import Store
-from opencoder_lsp.lsp import inline_completion
+from opencoder_lsp.lsp import server
 def deeper(*arguments):
     return deeper(*arguments) + 1
 def fail(*arguments):
     raise {error}("secret in /home/somebody/x.py")
-Store.summaries = inline_completion.may_send = {function}
+Store.summaries = server.refusal = {function}
 """
 
 

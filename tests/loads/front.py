@@ -17,6 +17,8 @@ URI = "file:///project/module.py"
 OURS = (sys.executable, "-m", "opencoder_lsp")
 CAPABILITIES: dict[str, Any] = {"textDocument": {"inlineCompletion": {}}}
 METHOD_NOT_FOUND = -32601
+# A completion is one request of the engine's, made at once.
+ONE = {"completion": {"choices": 1, "ahead": False, "debounce": 0}}
 
 Id = int | str
 
@@ -80,7 +82,7 @@ class Front:
 
     async def initialize(self, **params: Any) -> dict[str, Any]:
         """Open the session and return the answer to `initialize`."""
-        options = {"statusNotifications": True, "settings": params.pop("settings", {})}
+        options = {"statusNotifications": True, "settings": params.pop("settings", ONE)}
         given = {"processId": os.getpid(), "rootUri": None, "capabilities": CAPABILITIES}
         response = await self.request(
             "initialize", {**given, "initializationOptions": options, **params}

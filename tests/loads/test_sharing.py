@@ -86,6 +86,10 @@ class User:
             assert answer["result"] == {}, answer
 
 
+# A suggestion that was made once at a place is known there, engine or not.
+LINES = 5000
+
+
 class Load:
     """Completions and chats of one server, one after the other, until it is told to stop."""
 
@@ -103,11 +107,11 @@ class Load:
 
     async def run(self) -> None:
         """Ask and ask."""
-        self._server.open("x = \n" * 10)
+        self._server.open("x = \n" * LINES)
         for number in itertools.count():
             if self._stopped:
                 return
-            if await self._one("chat" if number % 4 == 3 else "completion", number % 10):
+            if await self._one("chat" if number % 4 == 3 else "completion", number % LINES):
                 self.went_well.set()
             else:
                 await self._user.answer(self._server)
