@@ -152,10 +152,12 @@ class Launcher:
     async def _let_go(self) -> None:
         client, lease = self._client, self._lease
         self._client = self._lease = self.health = None
-        if lease is not None:
-            await lease.close()
-        if client is not None:
-            await client.close()
+        try:
+            if lease is not None:
+                await lease.close()
+        finally:  # also where we are stopped meanwhile
+            if client is not None:
+                await client.close()
 
     def _tell(self, health: Health) -> None:
         self.health = health

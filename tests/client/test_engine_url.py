@@ -2,7 +2,9 @@
 
 import asyncio
 from pathlib import Path
+from typing import Any
 
+import aiohttp
 import pytest
 
 from opencoder_lsp.client.engine import CompletionRequest, EngineClient, Health
@@ -105,3 +107,29 @@ async def test_another_makers_server_that_has_gone_is_noticed(short: Path) -> No
         await ask(client)
     with pytest.raises(EngineUnavailableError, match="change engine.url"):
         await launcher.client()
+
+
+@pytest.mark.parametrize("turns", range(12))
+async def test_whenever_a_launcher_is_stopped_no_connections_stay_open(
+    fake: FakeEngine, monkeypatch: pytest.MonkeyPatch, turns: int
+) -> None:
+    sessions, make = list[aiohttp.ClientSession](), aiohttp.ClientSession
+
+    def noted(**how: Any) -> aiohttp.ClientSession:
+        sessions.append(make(**how))
+        return sessions[-1]
+
+    monkeypatch.setattr(aiohttp, "ClientSession", noted)
+    launcher = Launcher(Settings.load(cli=[f"engine.url={fake.url}"]))
+    await launcher.client()
+    gone = asyncio.Event()
+    launcher.on_change = lambda health: gone.set() if health is None else None
+    fake.abort_connections()
+    await gone.wait()
+    asking = asyncio.create_task(launcher.client())
+    for _ in range(turns):  # it lets the engine go, and attaches anew
+        await asyncio.sleep(0)
+    asking.cancel()
+    await launcher.stop()
+    await asyncio.wait({asking})
+    assert all(session.closed for session in sessions)
