@@ -19,7 +19,7 @@ from opencoder_lsp.prompt.definitions import (
 _WHOLE = 8  # lines of a function that is shown as it is
 _MEMBERS = 30  # lines of a class
 _LONGEST_IMPORT = 60  # lines of a statement
-_LARGEST = 200_000  # characters that are parsed; more would keep the interpreter busy
+_LARGEST = 100_000  # characters that are parsed; meanwhile nothing else runs in the process
 _IMPORT = re.compile(r"\s*(?:from\s+([.\w]+)\s+import\b|import\b)(.*)")
 _BLOCK = re.compile(r"(?:async\s+)?(?:def|class)\s+(\w+)")
 _VALUE = re.compile(r"([A-Za-z_]\w*)\s*(?::[^=]+)?=(?!=)")
