@@ -226,4 +226,4 @@ def _is_whole(insertion: Insertion, cursor: Cursor) -> bool:
     blocks = set(opened) == {"{"} and cursor.place.language.lower() != "python"
     if blocks and ("\n" in insertion.text or _BLOCK_BRACKET.fullmatch(insertion.text)):
         return True
-    return not cursor.is_blank and insertion.text[-1] in "([{"
+    return not cursor.is_blank and "\n" not in insertion.text and insertion.text[-1] in "([{"

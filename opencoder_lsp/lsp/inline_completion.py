@@ -47,7 +47,7 @@ async def inline_completion(
     line = WorkDone(ls, params.work_done_token)
     invoked = params.context.trigger_kind == types.InlineCompletionTriggerKind.Invoked
     wish = Wish(
-        on_text=line.report,
+        on_text=line.report if params.work_done_token is not None else None,
         ready=partial(_wait_for_engine, ls) if invoked else None,
         invoked=invoked,
         choices=ls.configuration.settings.completion.choices if invoked else 1,
