@@ -5,9 +5,14 @@ from collections.abc import AsyncIterator, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from typing import Any, TypeVar
 
+import pytest
+
+from opencoder_lsp.lsp.habits import Patience
 from opencoder_lsp.prompt.completion import Place
 
 _Stream = TypeVar("_Stream")
+LONG = 3600.0  # what no test lives to see
+PATIENT = Patience(LONG, LONG, LONG)
 
 
 def place(prefix: str, suffix: str = "") -> Place:
@@ -19,6 +24,13 @@ async def started(work: Coroutine[Any, Any, list[str] | None]) -> asyncio.Task[l
     task = asyncio.create_task(work)
     await asyncio.sleep(0)
     return task
+
+
+async def cancelled(task: asyncio.Task[Any]) -> None:
+    """Cancel a request."""
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
 
 
 class ScriptedStream:

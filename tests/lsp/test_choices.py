@@ -7,26 +7,9 @@ import pytest
 from opencoder_lsp.errors import EngineError
 from opencoder_lsp.lsp.habits import Habits, Patience, Wish
 from opencoder_lsp.lsp.suggestion import Session
-from tests.lsp.streams import ScriptedSource, place, started
+from tests.lsp.streams import LONG, ScriptedSource, place, started
 
-LONG = 3600.0  # what no test lives to see
-PATIENT = Patience(LONG, LONG, LONG)
 THREE = Wish(invoked=True, choices=3)
-
-
-@pytest.fixture
-def source() -> ScriptedSource:
-    return ScriptedSource()
-
-
-@pytest.fixture
-def habits() -> Habits:
-    return Habits(patience=PATIENT)
-
-
-@pytest.fixture
-def session(source: ScriptedSource, habits: Habits) -> Session:
-    return Session(source, habits)
 
 
 async def test_the_likeliest_comes_first_and_others_behind_it(

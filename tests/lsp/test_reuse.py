@@ -1,32 +1,12 @@
 """What a session makes of former suggestions, of closed brackets and of hasty keys."""
 
 import asyncio
-from typing import Any
 
 import pytest
 
-from opencoder_lsp.lsp.habits import Habits, Patience, Tally, Wish
+from opencoder_lsp.lsp.habits import Habits, Tally, Wish
 from opencoder_lsp.lsp.suggestion import Session
-from tests.lsp.streams import ScriptedSource, place, started
-
-LONG = 3600.0  # what no test lives to see
-PATIENT = Patience(LONG, LONG, LONG)
-
-
-@pytest.fixture
-def source() -> ScriptedSource:
-    return ScriptedSource()
-
-
-@pytest.fixture
-def session(source: ScriptedSource) -> Session:
-    return Session(source, Habits(patience=PATIENT))
-
-
-async def cancelled(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+from tests.lsp.streams import LONG, PATIENT, ScriptedSource, cancelled, place, started
 
 
 async def test_going_back_to_a_former_place_needs_no_engine(

@@ -8,26 +8,7 @@ import pytest
 from opencoder_lsp.errors import EngineError
 from opencoder_lsp.lsp.habits import Habits, Patience, Wish
 from opencoder_lsp.lsp.suggestion import Session
-from tests.lsp.streams import ScriptedSource, place, started
-
-LONG = 3600.0  # what no test lives to see
-PATIENT = Patience(LONG, LONG, LONG)
-
-
-@pytest.fixture
-def source() -> ScriptedSource:
-    return ScriptedSource()
-
-
-@pytest.fixture
-def session(source: ScriptedSource) -> Session:
-    return Session(source, Habits(patience=PATIENT))
-
-
-async def cancelled(task: asyncio.Task[Any]) -> None:
-    task.cancel()
-    with pytest.raises(asyncio.CancelledError):
-        await task
+from tests.lsp.streams import ScriptedSource, cancelled, place, started
 
 
 async def test_a_request_gets_the_whole_suggestion(
