@@ -1,6 +1,5 @@
 """GPTBigCode's layers in fewer operations."""
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -8,7 +7,7 @@ from torch import Tensor, nn
 
 from opencoder_lsp.engine.attention import Layout
 from opencoder_lsp.engine.cache import SlotMemory
-from opencoder_lsp.engine.fused_layer import FusedLayer
+from opencoder_lsp.engine.fused_layer import Forward, FusedLayer
 
 
 class Norm(nn.Module):
@@ -30,13 +29,7 @@ class Norm(nn.Module):
 class Layer(FusedLayer):
     """In place of a `GPTBigCodeBlock` without cross-attention."""
 
-    _attention_norm: Callable[[Tensor], Tensor]
-    _mlp_norm: Callable[[Tensor], Tensor]
-    _act: Callable[[Tensor], Tensor]
-    _qkv: Callable[[Tensor], Tensor]
-    _out: Callable[[Tensor], Tensor]
-    _up: Callable[[Tensor], Tensor]
-    _down: Callable[[Tensor], Tensor]
+    _up: Forward
 
     def __init__(self, plain: Any) -> None:
         """Share the weights of `plain`, but for a copy of those that are put in another order."""

@@ -7,6 +7,7 @@ writes a layer for reading; here it is few and large operations, and no `nn.Modu
 in between.
 """
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -15,9 +16,19 @@ from torch import Tensor, nn
 from opencoder_lsp.engine.attention import Layout, attend
 from opencoder_lsp.engine.cache import SlotMemory
 
+Forward = Callable[[Tensor], Tensor]
+
 
 class FusedLayer(nn.Module):
     """In place of a decoder layer of transformers' whose attention is over slots."""
+
+    # The `forward` of the children that every such layer has; see `__setattr__`.
+    _attention_norm: Forward
+    _qkv: Forward
+    _out: Forward
+    _mlp_norm: Forward
+    _act: Forward
+    _down: Forward
 
     def __init__(
         self, *, size: int, index: int, queries: int, kv_heads: int, dim: int, scaling: float

@@ -5,7 +5,6 @@ The products of queries, keys and values are one, those of gate and up are one, 
 are turned together.
 """
 
-from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -14,7 +13,7 @@ from torch import Tensor, nn
 
 from opencoder_lsp.engine.attention import Layout
 from opencoder_lsp.engine.cache import SlotMemory
-from opencoder_lsp.engine.fused_layer import FusedLayer, joined
+from opencoder_lsp.engine.fused_layer import Forward, FusedLayer, joined
 
 FEW = 16  # rows for which the number of operations counts, not what they compute
 
@@ -61,13 +60,7 @@ class Rotary(nn.Module):
 class Layer(FusedLayer):
     """In place of a `LlamaDecoderLayer`."""
 
-    _attention_norm: Callable[[Tensor], Tensor]
-    _mlp_norm: Callable[[Tensor], Tensor]
-    _act: Callable[[Tensor], Tensor]
-    _qkv: Callable[[Tensor], Tensor]
-    _out: Callable[[Tensor], Tensor]
-    _gate_up: Callable[[Tensor], Tensor]
-    _down: Callable[[Tensor], Tensor]
+    _gate_up: Forward
 
     def __init__(self, plain: Any) -> None:
         """Share the weights of `plain`, but for copies of those that are joined."""
