@@ -134,7 +134,7 @@ LEFT_OUT = {
     "F58": "there is no token that a stranger could get: the socket is its owner's",
     "F60": "`models verify` finds a flipped bit or a hole; loading looks at sizes only",
     "F62": "nobody sleeps a minute; the clock jumps inside the process, not the machine's",
-    "F66": "what git ignores is not kept back yet; no text of other files goes along yet",
+    "F66": "what the user works on goes to an engine on this machine though git ignores it",
     "P25": "the time beside plain pygls is measured by load tests",
     "S12": "nothing is timed here",
     "S14": "fields that nothing reads are ignored, not refused",

@@ -169,6 +169,7 @@ def test_an_engine_on_this_machine_gets_what_the_user_works_on(sent: Judge) -> N
     assert sent(DEFAULT, False) == ["app.py", "scratch.py", "../outside.py"]
 
 
+@pytest.mark.fault("F66")
 def test_an_engine_of_another_machine_gets_only_the_workspace_s_own_files(sent: Judge) -> None:
     assert sent(REMOTE, False) == ["app.py"]
 
@@ -178,6 +179,7 @@ def test_the_user_can_let_another_machine_have_all_that_is_no_secret(sent: Judge
 
 
 @pytest.mark.parametrize("settings", [DEFAULT, REMOTE, ANY])
+@pytest.mark.fault("F66")
 def test_only_the_workspace_s_own_files_are_gathered(sent: Judge, settings: Settings) -> None:
     assert sent(settings, True) == ["app.py"]
 
@@ -192,6 +194,7 @@ def test_without_a_folder_nothing_is_gathered_for_another_machine(work: Path) ->
         assert may_send("", settings)
 
 
+@pytest.mark.fault("F66")
 def test_a_link_out_of_the_workspace_is_not_gathered(work: Path, tmp_path: Path) -> None:
     (work / "link.py").symlink_to(tmp_path / "outside.py")
     (work / "folder").symlink_to(tmp_path)
