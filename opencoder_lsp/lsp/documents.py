@@ -45,8 +45,9 @@ class Document:
     """
     The text of one open document, as the editor has it.
 
-    `version` is the editor's, `size` is in characters. `in_sync` is False once a change had to be
-    refused: the text is then not the user's. `edited` is where the latest change ends.
+    `version` is the editor's, `size` is in characters, `edits` counts the changes since it was
+    opened, and `edited` is where the latest ends. `in_sync` is False once a change had to be
+    refused: the text is then not the user's.
     """
 
     def __init__(
@@ -56,6 +57,7 @@ class Document:
         self.language = language
         self.version = version
         self.in_sync = True
+        self.edits = 0
         self.edited = Spot(0, 0)
         self._encoding = encoding
         self._replace(text)
@@ -76,6 +78,7 @@ class Document:
 
     def apply(self, changes: Sequence[Change]) -> None:
         """Apply an editor's changes, each to the text that the one before it left."""
+        self.edits += len(changes)
         for change in changes:
             if isinstance(change, types.TextDocumentContentChangePartial):
                 start, end = sorted((self.spot(change.range.start), self.spot(change.range.end)))

@@ -121,7 +121,8 @@ async def suggestions_at(
     selection: Selection | None = None,
 ) -> list[Insertion]:
     """
-    Return what to insert at a place, None where there is no suggestion or no engine yet.
+    Return what to insert at a place, nothing where there is no suggestion or no engine yet, or an
+    edit has come before it could be told.
 
     Trouble with the engine is shown to the user once, and is no error of the request: editors show
     those for each key. What would follow the first one is prepared.
@@ -132,7 +133,7 @@ async def suggestions_at(
         return []
     if selection is not None:
         place = selection.accepted(place, document)
-    session = ls.session_of(document.uri)
+    session, edits = ls.session_of(document.uri), document.edits
     if wish.on_text is not None:
         wish = replace(wish, on_text=partial(_show, place, wish.on_text))
     try:
@@ -143,7 +144,7 @@ async def suggestions_at(
     except OpencoderError as error:
         ls.troubles.report(error)
         return []
-    if texts is None:
+    if texts is None or document.edits != edits:
         return []
     ls.troubles.recovered()
     finished = (finish(place, text) for text in texts)
