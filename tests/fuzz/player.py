@@ -103,7 +103,8 @@ class Player:
 
     async def _send(self, message: Any) -> None:
         first = _is_initialize(message) and self.oracle.encoding is None
-        self.oracle.take(message)
+        # As it is read: two halves of a pair that meet in a text come out as one character.
+        self.oracle.take(json.loads(json.dumps(message)))
         await self._write(frame(message))
         if first and not self.oracle.shut:  # what comes next depends on the answer
             key = type(message["id"]), message["id"]
