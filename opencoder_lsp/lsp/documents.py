@@ -54,7 +54,7 @@ class Document:
         self, uri: str, language: str, version: int, text: str, encoding: Encoding = "utf-16"
     ) -> None:
         self.uri = uri
-        self.language = language
+        self.language = clean(language)
         self.version = version
         self.in_sync = True
         self.edits = 0

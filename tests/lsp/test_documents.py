@@ -207,6 +207,7 @@ def test_text_always_can_be_encoded() -> None:
     ours = document("x = '\ud83d'\n")
     ours.apply([partial((0, 0), (0, 0), "\ude00")])
     assert ours.text.encode("utf-8").decode("utf-8") == "\ufffdx = '\ufffd'\n"
+    assert Document("file:///a", "\ud83d", 1, "").language == "\ufffd"
 
 
 @pytest.mark.fault("F29", "P16")
