@@ -8,7 +8,7 @@ from tests.fuzz import oddities
 from tests.fuzz.case import Case, Step
 from tests.fuzz.oddities import LARGEST
 
-URIS = ["file:///w/a.py", "untitled:Untitled-1", "file:///w/%C3%A9%20b.md"]
+URIS = ["file:///w/a.py", "untitled:Untitled-1", "file:///w/%C3%A9%20b.md", "file:///w/\ud83d.c"]
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
 COMMANDS = ["explain", "chat", "conversations", "conversation.delete", "accepted", "status"]
 METHODS = ["$/x", "textDocument/hover", "x", "", "initialized", "textDocument/didOpen", "shutdown "]
@@ -115,13 +115,14 @@ class Generator:
         }
 
     def _uri(self) -> str:
-        return self._dice.choices(URIS, [8, 2, 1])[0]
+        return self._dice.choices(URIS, [8, 2, 1, 1])[0]
 
     def _open(self) -> None:
         uri = self._uri()
         self._versions[uri] = version = self._dice.choice([0, 1, 1, 7])
         text = oddities.text(self._dice, 60)
-        item = {"uri": uri, "languageId": "python", "version": version, "text": text}
+        language = self._dice.choices(["python", "\ud83d"], [9, 1])[0]
+        item = {"uri": uri, "languageId": language, "version": version, "text": text}
         self._notify("textDocument/didOpen", {"textDocument": item})
 
     def _change(self) -> None:
