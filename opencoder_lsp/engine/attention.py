@@ -15,6 +15,8 @@ from torch import Tensor
 from transformers.masking_utils import ALL_MASK_ATTENTION_FUNCTIONS
 from transformers.modeling_utils import ALL_ATTENTION_FUNCTIONS
 
+from opencoder_lsp.engine.shapes import BLOCK, filled, multiple
+
 NAME = "slots"
 
 
@@ -38,15 +40,19 @@ class Layout:
     """The segments of a step, and what follows from them, made once and used by every layer."""
 
     segments: list[Segment]
-    _masks: dict[tuple[Segment, torch.device], Tensor] = field(default_factory=dict)
+    _masks: dict[tuple[Segment, int, torch.device], Tensor] = field(default_factory=dict)
     _places: dict[torch.device, tuple[Tensor, Tensor]] = field(default_factory=dict)
 
-    def mask(self, segment: Segment, query: Tensor) -> Tensor:
-        """Return what is added to scores: [count, end], -inf where a row is in the future."""
-        key = (segment, query.device)
+    def mask(self, segment: Segment, query: Tensor, rows: int) -> Tensor:
+        """
+        Return what is added to scores: [queries, rows], -inf where a row is in the future.
+
+        `query` is [1, heads, queries, dim].
+        """
+        key = (segment, rows, query.device)
         if key not in self._masks:
             # Numbers, since torch would make them out of booleans again in each layer.
-            hidden = query.new_full((segment.count, segment.end), float("-inf"))
+            hidden = query.new_full((query.shape[2], rows), float("-inf"))
             self._masks[key] = hidden.triu_(segment.start + 1)
         return self._masks[key]
 
@@ -99,6 +105,11 @@ def _attend_one(
     if count == 1 and keys.shape[1] == 1:
         # One head of keys for all queries: these are rows of one product instead of many products.
         return F.scaled_dot_product_attention(query.transpose(1, 2), keys, values, scale=scaling)
+    if count >= BLOCK and query.device.type == "cpu":  # fewer need no kernels
+        end = multiple(end, BLOCK)
+        keys, values = (F.pad(one, (0, 0, 0, end - segment.end)) for one in (keys, values))
+        queries = filled(count) if segment.start else end
+        query = F.pad(query, (0, 0, 0, queries - count))
     # One token sees all rows. Of several, each is blind to those after it; torch's own causal
     # mask says so only where they begin the sequence.
     # Plain matrix products are no faster here, and in bfloat16 on a CPU nine times slower.
@@ -106,12 +117,12 @@ def _attend_one(
         query,
         keys,
         values,
-        attn_mask=layout.mask(segment, query) if count > 1 and segment.start else None,
+        attn_mask=layout.mask(segment, query, end) if count > 1 and segment.start else None,
         is_causal=count > 1 and not segment.start,
         scale=scaling,
         enable_gqa=True,
     )
-    return seen.transpose(1, 2)
+    return seen[:, :, :count].transpose(1, 2)
 
 
 def _no_mask(*_: Any, **__: Any) -> None:

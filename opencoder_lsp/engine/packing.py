@@ -18,6 +18,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
+from opencoder_lsp.engine.shapes import filled
+
 log = logging.getLogger(__name__)
 
 # The order depends on the number of rows that oneDNN is told to expect. That for 64 is as fast for
@@ -49,11 +51,14 @@ class PackedLinear(nn.Module):
         self._linear = operators.linear
 
     def forward(self, rows: Tensor) -> Tensor:
-        """Return [..., outputs] of [..., inputs], as `F.linear` does."""
+        """Return [..., N, outputs] of [..., N, inputs], as `F.linear` does."""
         if not rows.numel():
             return rows.new_empty((*rows.shape[:-1], self._outputs))
+        count = rows.shape[-2]
+        if more := filled(count) - count:
+            rows = F.pad(rows, (0, 0, 0, more))
         result: Tensor = self._linear(rows, self.weight, self.bias, "none", [], "")
-        return result
+        return result[..., :count, :] if more else result
 
 
 def pack(model: nn.Module) -> int:

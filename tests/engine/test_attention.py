@@ -14,12 +14,12 @@ SLOTS, ROWS, DIM = 4, 24, 8
 SCALING = 0.3
 
 
-def segments(parts: list[tuple[int, int]]) -> list[Segment]:
-    """Make one segment of each (start, count), for slot 0, 1, …"""
+def segments(parts: list[tuple[int, int]], rows: int = ROWS) -> list[Segment]:
+    """Make one segment of each (start, count), for slot 0, 1, …, that has so many rows."""
     made: list[Segment] = []
     for slot, (start, count) in enumerate(parts):
         offset = made[-1].offset + made[-1].count if made else 0
-        made.append(Segment(slot, start, min(count, ROWS - start), offset))
+        made.append(Segment(slot, start, min(count, rows - start), offset))
     return made
 
 
@@ -84,6 +84,24 @@ def test_each_token_sees_the_rows_of_its_slot_up_to_its_own(
     seen, expected = step(memory, known, segments(parts), heads, torch.float32)
     torch.testing.assert_close(seen.double(), expected, rtol=1e-5, atol=1e-5)
     assert memory._blocks[0].isnan().all()  # the other layer's
+
+
+@pytest.mark.parametrize("rows", [200, 330])
+@pytest.mark.parametrize(
+    "parts", [[(0, 64)], [(0, 101)], [(0, 200)], [(37, 65)], [(1, 130)], [(5, 70), (0, 90), (9, 2)]]
+)
+def test_long_segments_see_nothing_of_what_they_are_filled_up_with(
+    parts: list[tuple[int, int]], rows: int
+) -> None:
+    torch.manual_seed(0)
+    memory = SlotMemory([CPU, CPU], SLOTS, 2, rows, DIM, torch.float32)
+    known = torch.randn(SLOTS, 4, rows, DIM, dtype=torch.double)
+    memory._blocks[1].fill_(float("nan"))
+    cut = segments(parts, rows)
+    for one in cut:
+        memory._blocks[1][one.slot, :, : one.start] = known[one.slot, :, : one.start]
+    seen, expected = step(memory, known, cut, 4, torch.float32)
+    torch.testing.assert_close(seen.double(), expected, rtol=1e-5, atol=1e-5)
 
 
 @pytest.mark.parametrize("parts", [[(0, 9)], [(9, 1)], [(9, 5)], [(9, 1), (3, 7), (0, 1)]])

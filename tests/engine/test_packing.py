@@ -34,7 +34,7 @@ def bfloat16_model(architecture: Any = "llama", **changes: Any) -> Any:
 
 @packs
 @pytest.mark.parametrize("bias", [True, False])
-@pytest.mark.parametrize("rows", [0, 1, 2, 7, 64, 300])
+@pytest.mark.parametrize("rows", [0, 1, 2, 7, 9, 64, 65, 300])
 def test_a_packed_layer_gives_the_plain_product(rows: int, bias: bool) -> None:
     torch.manual_seed(rows)
     plain = torch.nn.Linear(192, 320, bias=bias).bfloat16().requires_grad_(False)

@@ -22,7 +22,7 @@ LINES = 97  # so that each request is at another place than the one before
 AT_ONCE = 10
 ENDLESS = 7000  # tokens
 WARM_UP = 100  # streams, after which the engine has the memory that it works with
-MOST_GROWTH = 10e6  # bytes
+MOST_GROWTH = {"quick": 10e6, "tiny": 20e6}  # bytes; torch makes a kernel now and then
 
 
 async def cancel_each_at_once(server: Front, ids: list[str]) -> "Counter[int | str]":
@@ -125,8 +125,7 @@ async def test_streams_that_are_left_at_any_point_give_back_all_that_they_took(
     assert begun <= ended["cancelled"] <= SCALE.drops
     assert after.threads <= before.threads
     growth = after.memory - before.memory
-    if engine.name == "quick":  # torch keeps code for each new shape of a step
-        assert growth < MOST_GROWTH
+    assert growth < MOST_GROWTH[engine.name]
     name = f"{engine.name} engine"
     what = f"{name}: {SCALE.drops} streams left anywhere, and idle"
     figures.add("L10", what, f"{seconds:.1f} s")
