@@ -5,8 +5,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 
 from opencoder_lsp.errors import PromptError
-from opencoder_lsp.lsp.chat import selection_of
-from opencoder_lsp.lsp.selection import selected
+from opencoder_lsp.lsp.selection import selected, selection_of
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server

@@ -19,7 +19,8 @@ from opencoder_lsp.lsp.arguments import (
     StatsArguments,
     parse,
 )
-from opencoder_lsp.lsp.chat import chat_command, explain_command
+from opencoder_lsp.lsp.chat import chat_command
+from opencoder_lsp.lsp.tasks import explain_command
 from opencoder_lsp.stats import Record, report
 
 if TYPE_CHECKING:
