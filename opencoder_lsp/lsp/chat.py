@@ -3,7 +3,7 @@
 import asyncio
 from typing import TYPE_CHECKING, Any
 
-from opencoder_lsp.conversations.store import Turn
+from opencoder_lsp.conversations.entries import Entry
 from opencoder_lsp.errors import OpencoderError, PromptError
 from opencoder_lsp.lsp.arguments import Attachment, ChatArguments
 from opencoder_lsp.lsp.asking import Answer, ask, streamer
@@ -24,9 +24,9 @@ async def chat_command(ls: "Server", arguments: ChatArguments) -> dict[str, Any]
         [arguments.message, *(_attached(ls, item) for item in arguments.attachments)]
     )
     old = arguments.conversation_id
-    said = await asyncio.to_thread(ls.conversations.turns, old) if old else []
-    turns = [*said, Turn("user", content)]
-    messages = [Message(turn.role, turn.content) for turn in turns]
+    said = (await asyncio.to_thread(ls.conversations.conversation, old)).entries if old else ()
+    entries = [*said, Entry("user", content)]
+    messages = [Message(entry.role, entry.content) for entry in entries]
     answer = await ask(ls, messages, streamer(ls, arguments.token))
     return {
         "conversationId": await remember(ls, content, answer, old),
@@ -46,11 +46,11 @@ async def remember(
     ls: "Server", question: str, answer: Answer, old: str | None = None
 ) -> str | None:
     """Keep what was said and return the conversation's id; None where it could not be kept."""
-    turns = [Turn("user", question)]
+    turn = [Entry("user", question)]
     if answer.text:  # nothing said is nothing to go on from, and no template can write it
-        turns.append(Turn("assistant", answer.text))
+        turn.append(Entry("assistant", answer.text))
     try:
-        kept = await asyncio.to_thread(ls.conversations.add, turns, old)
+        kept = await asyncio.to_thread(ls.conversations.add, turn, old)
     except OpencoderError as error:  # the answer must not be lost with the disk
         ls.keeping.report(error)
         return None
