@@ -1,11 +1,13 @@
 """Conversations as JSON, which has everything, and as Markdown for people."""
 
+import json
 from datetime import datetime
-from typing import Any
+from typing import Any, Literal
 
 from opencoder_lsp.conversations.entries import Attachment, Conversation, Entry, Summary
 from opencoder_lsp.markdown import closed
 
+Format = Literal["markdown", "json"]
 FORMAT, VERSION = "opencoder-lsp conversation", 1
 _ENDS = {"length": "cut off: it had reached its greatest length", "stopped": "stopped"}
 
@@ -22,6 +24,13 @@ def to_json(conversation: Conversation) -> dict[str, Any]:
         "updated": conversation.updated,
         "messages": [_message(entry) for entry in conversation.entries],
     }
+
+
+def exported(conversation: Conversation, format: Format) -> str:
+    """Return the text of a file that has a conversation in it."""
+    if format == "markdown":
+        return to_markdown(conversation)
+    return json.dumps(to_json(conversation), indent=2, ensure_ascii=False) + "\n"
 
 
 def summary_json(summary: Summary) -> dict[str, Any]:

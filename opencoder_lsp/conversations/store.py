@@ -82,7 +82,7 @@ class Store:
                 (conversation_id,),
             ).fetchall()
         _check_found(head is not None)
-        return Conversation(*head, tuple(_entry(*row) for row in rows))
+        return Conversation(*[*head, tuple(_entry(*row) for row in rows)])
 
     def summaries(self, workspaces: Sequence[str] | None = None) -> list[Summary]:
         """List the conversations of some workspaces, or all of them, the newest first."""
