@@ -29,7 +29,6 @@ if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
 
 _LARGEST = 1024 * 1024  # bytes of a file: far more than a prompt can hold
-_MANY = 2**31 - 1
 
 
 async def attached(
@@ -137,9 +136,9 @@ def _inside(name: str, folders: Sequence[str], opened: Collection[str]) -> str |
 
 def _span(reference: Reference) -> types.Range | None:
     """Return whole lines as a range of LSP."""
-    if (reference.first, reference.last) == (0, 0):
+    if reference.lines is None:
         return None
-    if not 0 < reference.first <= reference.last:
-        raise PromptError(f"{reference.first}-{reference.last} are no lines: they count from 1")
-    start = types.Position(reference.first - 1, 0)
-    return types.Range(start, types.Position(min(reference.last, _MANY), 0))
+    first, last = reference.lines
+    if not 0 < first <= last:
+        raise PromptError(f"{first}-{last} are no lines: they count from 1")
+    return types.Range(types.Position(first - 1, 0), types.Position(last, 0))

@@ -20,7 +20,7 @@ from itertools import islice
 _MOST = 100  # references that are looked at in one message
 _NUMBERS = r"(\d{1,9})(?:-(\d{1,9}))?"
 _AT = re.compile(
-    rf"""(?<![^\s,;(\[{{"'`])@(?:"([^"\n]{{1,4096}})"(?::{_NUMBERS})?|(\S{{1,4096}}))"""
+    rf"""(?<![^\s,;(\[{{"'`])@(?:"([^"\n]{{1,4096}})"(?::{_NUMBERS})?|([^\s"]\S{{0,4095}}))"""
 )
 _WITH_LINES = re.compile(f"(.+):{_NUMBERS}")
 _PUNCTUATION = ".,;:!?)]}>\"'`*"
@@ -28,11 +28,10 @@ _PUNCTUATION = ".,;:!?)]}>\"'`*"
 
 @dataclass(frozen=True, slots=True)
 class Reference:
-    """A path as it was written, and lines as in `Attachment`: 0 and 0 stand for all of them."""
+    """A path as it was written, and the first and last line; None for all of the file."""
 
     path: str
-    first: int = 0
-    last: int = 0
+    lines: tuple[int, int] | None = None
 
 
 def references(message: str) -> Iterator[tuple[Reference, ...]]:
@@ -54,4 +53,4 @@ def _meanings(text: str) -> Iterator[Reference]:
 
 
 def _reference(path: str, first: str | None, last: str | None) -> Reference:
-    return Reference(path, int(first or 0), int(last or first or 0))
+    return Reference(path, (int(first), int(last or first)) if first else None)
