@@ -21,23 +21,28 @@ from opencoder_lsp.database import transaction
 
 KEPT_DAYS = 365
 _DAY = 86_400.0  # seconds
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS suggestion (
-    id TEXT PRIMARY KEY,
-    window TEXT NOT NULL,
-    time REAL NOT NULL,
-    language TEXT NOT NULL,
-    mode TEXT NOT NULL,
-    model TEXT NOT NULL,
-    characters INTEGER NOT NULL,
-    lines INTEGER NOT NULL,
-    seconds REAL NOT NULL,
-    shown INTEGER NOT NULL DEFAULT 0,
-    accepted INTEGER NOT NULL DEFAULT 0
-);
-CREATE INDEX IF NOT EXISTS suggestion_at ON suggestion (time);
-CREATE INDEX IF NOT EXISTS suggestion_of ON suggestion (window, shown);
-"""
+# "IF NOT EXISTS" because files of the first days have all of it and no version.
+_MIGRATIONS = (
+    (
+        """
+        CREATE TABLE IF NOT EXISTS suggestion (
+            id TEXT PRIMARY KEY,
+            window TEXT NOT NULL,
+            time REAL NOT NULL,
+            language TEXT NOT NULL,
+            mode TEXT NOT NULL,
+            model TEXT NOT NULL,
+            characters INTEGER NOT NULL,
+            lines INTEGER NOT NULL,
+            seconds REAL NOT NULL,
+            shown INTEGER NOT NULL DEFAULT 0,
+            accepted INTEGER NOT NULL DEFAULT 0
+        )
+        """,
+        "CREATE INDEX IF NOT EXISTS suggestion_at ON suggestion (time)",
+        "CREATE INDEX IF NOT EXISTS suggestion_of ON suggestion (window, shown)",
+    ),
+)
 _COUNTED = (
     "SELECT time, language, mode, model, characters, lines, seconds, accepted FROM suggestion AS s"
     " WHERE time >= ? AND (shown OR accepted OR NOT EXISTS"
@@ -162,7 +167,7 @@ class Record:
         return [Seen(*row) for row in rows]
 
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        return transaction(self.path, _SCHEMA, "record of suggestions")
+        return transaction(self.path, _MIGRATIONS, "record of suggestions")
 
 
 def by(seen: Iterable[Seen], key: Callable[[Seen], str]) -> dict[str, Summary]:

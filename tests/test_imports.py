@@ -41,12 +41,16 @@ MAY_IMPORT = {
     "prompt": {"models", *BASE},
     "client": {"models", *BASE},
     "database": {"errors", "paths"},
+    "markdown": set[str](),
     "stats": {"database", *BASE},
-    "conversations": {"database", "models", *BASE},
+    "conversations": {"database", "markdown", *BASE},
     "engine": {"prompt.tokenizer", "models", *BASE},
     "lsp": {"prompt", "client", "conversations", "stats", "models", *BASE},
     "bench": {"prompt", "client", "models", "engine.machine", *BASE},
-    "cli": {"prompt", "client", "conversations", "stats", "models", "lsp", "bench", *BASE},
+    "cli": {
+        *("prompt", "client", "conversations", "stats", "models", "lsp", "bench", "markdown"),
+        *BASE,
+    },
 }
 
 

@@ -4,39 +4,10 @@ import re
 from pathlib import Path
 
 from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.prompt import languages
 
 # The line ends of LSP.
 LINE_END = re.compile(r"\r\n|\n|\r")
-LANGUAGES = {
-    ".c": "c",
-    ".cc": "cpp",
-    ".cpp": "cpp",
-    ".cs": "csharp",
-    ".css": "css",
-    ".go": "go",
-    ".h": "c",
-    ".hpp": "cpp",
-    ".html": "html",
-    ".java": "java",
-    ".js": "javascript",
-    ".json": "json",
-    ".jsx": "javascriptreact",
-    ".kt": "kotlin",
-    ".lua": "lua",
-    ".md": "markdown",
-    ".php": "php",
-    ".py": "python",
-    ".rb": "ruby",
-    ".rs": "rust",
-    ".sh": "shellscript",
-    ".sql": "sql",
-    ".swift": "swift",
-    ".toml": "toml",
-    ".ts": "typescript",
-    ".tsx": "typescriptreact",
-    ".yaml": "yaml",
-    ".yml": "yaml",
-}
 
 
 def document_uri(path: Path) -> str:
@@ -46,7 +17,7 @@ def document_uri(path: Path) -> str:
 
 def language_of(path: Path) -> str:
     """Return the LSP language id of a file name, as an editor would choose it."""
-    return LANGUAGES.get(path.suffix.lower(), "plaintext")
+    return languages.language_of(path.name)
 
 
 def read_source(path: Path) -> str:

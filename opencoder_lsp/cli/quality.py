@@ -19,12 +19,13 @@ from opencoder_lsp.bench.quality import Measurement, Server, StartServer
 from opencoder_lsp.bench.results import Results
 from opencoder_lsp.bench.sources import Source
 from opencoder_lsp.bench.verdict import Suggestion
-from opencoder_lsp.cli.files import LANGUAGES, language_of
+from opencoder_lsp.cli.files import language_of
 from opencoder_lsp.cli.quality_tables import show
 from opencoder_lsp.cli.session import Cursor, Session, inserted
 from opencoder_lsp.cli.terminal import console, stage_bars
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
+from opencoder_lsp.prompt.languages import LANGUAGES
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import from_process
 

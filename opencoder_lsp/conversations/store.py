@@ -1,57 +1,29 @@
 """
 Conversations in one SQLite file, which only its owner can read.
 
-Every front of a user shares it; each opens it when it first needs it.
+Every front of a user shares it; each opens it when it first needs it. A turn (a question and its
+answer) is written at once when it is over, so two windows may talk in one conversation: each turn
+stands behind what the other has said meanwhile, and none is lost or torn apart.
 """
 
+import json
 import sqlite3
-import time
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import dataclass
+from dataclasses import asdict
 from pathlib import Path
-from typing import Literal
+from typing import Any
 
 from opencoder_lsp import paths
+from opencoder_lsp.conversations.entries import Attachment, Conversation, Entry, Summary
+from opencoder_lsp.conversations.schema import MIGRATIONS
 from opencoder_lsp.database import transaction
 from opencoder_lsp.errors import PromptError
 
-Role = Literal["user", "assistant"]
-
 _TITLE_LENGTH = 80
-_SCHEMA = """
-CREATE TABLE IF NOT EXISTS conversation (
-    id TEXT PRIMARY KEY,
-    title TEXT NOT NULL,
-    updated REAL NOT NULL
-);
-CREATE TABLE IF NOT EXISTS message (
-    number INTEGER PRIMARY KEY,
-    conversation TEXT NOT NULL REFERENCES conversation (id) ON DELETE CASCADE,
-    role TEXT NOT NULL,
-    content TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS message_of ON message (conversation, number);
-"""
-
-
-@dataclass(frozen=True, slots=True)
-class Turn:
-    """One message that was said."""
-
-    role: Role
-    content: str
-
-
-@dataclass(frozen=True, slots=True)
-class Summary:
-    """A conversation in the list; `updated` is in seconds since the epoch."""
-
-    id: str
-    title: str
-    updated: float
-    messages: int
+_SHORTEST = 4  # characters of an id that may stand for the whole
+_HEAD = "SELECT id, title, workspace, created, updated"
 
 
 class Store:
@@ -61,68 +33,148 @@ class Store:
     Each call has a connection of its own, so any thread may call; it may wait seconds for another
     front's write, so an event loop should leave it to a thread.
 
-    Raises OpencoderError where the file cannot be used.
+    Raises OpencoderError where the file cannot be used, and PromptError for an id that is not
+    known.
     """
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path or paths.data() / "conversations.sqlite3"
 
-    def add(self, turns: Sequence[Turn], conversation_id: str | None = None) -> str:
+    def add(
+        self,
+        turn: Sequence[Entry],
+        conversation_id: str | None = None,
+        *,
+        workspace: str = "",
+        replaces: str = "",
+    ) -> str:
         """
-        Append turns to a conversation, or to a new one, and return its id.
+        Append a turn to a conversation, or to a new one of `workspace`, and return its id.
 
-        Raises PromptError for an id that is not known.
+        `replaces` is the id of the last entry that the caller has seen: if it still is the last,
+        the turn takes the last turn's place; else, since the conversation has gone on elsewhere,
+        it is appended all the same.
         """
         with self._transaction() as database:
             if conversation_id is None:
-                conversation_id = uuid.uuid4().hex
-                title = _title(turns[0].content)
-                new = (conversation_id, title, time.time())
-                database.execute("INSERT INTO conversation VALUES (?, ?, ?)", new)
+                conversation_id = _begin(database, turn[0], workspace)
             else:
                 changed = database.execute(
                     "UPDATE conversation SET updated = ? WHERE id = ?",
-                    (time.time(), conversation_id),
+                    (turn[-1].time, conversation_id),
                 )
                 _check_found(changed.rowcount)
-            database.executemany(
-                "INSERT INTO message (conversation, role, content) VALUES (?, ?, ?)",
-                [(conversation_id, turn.role, turn.content) for turn in turns],
-            )
+            if replaces and _last_id(database, conversation_id) == replaces:
+                _delete_last_turn(database, conversation_id)
+            for entry in turn:
+                _insert(database, conversation_id, entry)
         return conversation_id
 
-    def turns(self, conversation_id: str) -> list[Turn]:
-        """Return what was said, oldest first; PromptError for an id that is not known."""
+    def conversation(self, conversation_id: str) -> Conversation:
+        """Return all of a conversation."""
         with self._transaction() as database:
+            head = database.execute(
+                f"{_HEAD} FROM conversation WHERE id = ?", (conversation_id,)
+            ).fetchone()
             rows = database.execute(
-                "SELECT role, content FROM message WHERE conversation = ? ORDER BY number",
+                "SELECT role, content, attachments, finish_reason, model, time, id FROM message"
+                " WHERE conversation = ? ORDER BY number",
                 (conversation_id,),
             ).fetchall()
-        _check_found(len(rows))
-        return [Turn(role, content) for role, content in rows]
+        _check_found(head is not None)
+        return Conversation(*[*head, tuple(_entry(*row) for row in rows)])
 
-    def summaries(self) -> list[Summary]:
-        """List all conversations, the newest first."""
+    def summaries(self, workspaces: Sequence[str] | None = None) -> list[Summary]:
+        """List the conversations of some workspaces, or all of them, the newest first."""
+        chosen = f"WHERE workspace IN ({', '.join('?' * len(workspaces or ()))})"
         with self._transaction() as database:
             rows = database.execute(
-                "SELECT id, title, updated, (SELECT count(*) FROM message WHERE conversation = id)"
-                " FROM conversation ORDER BY updated DESC, rowid DESC"
+                f"{_HEAD}, (SELECT count(*) FROM message AS m WHERE m.conversation = c.id)"
+                f" FROM conversation AS c {'' if workspaces is None else chosen}"
+                " ORDER BY updated DESC, rowid DESC",
+                workspaces or (),
             ).fetchall()
         return [Summary(*row) for row in rows]
 
+    def find(self, start: str) -> str:
+        """Return the id that begins with `start`, four characters of it at least."""
+        with self._transaction() as database:
+            found = database.execute(
+                "SELECT id FROM conversation WHERE substr(id, 1, ?) = ?", (len(start), start)
+            ).fetchall()
+        if len(found) > 1:
+            raise PromptError(
+                "more than one conversation has an id that begins so; give more of it"
+            )
+        _check_found(len(found) if len(start) >= _SHORTEST else 0)
+        return str(found[0][0])
+
+    def rename(self, conversation_id: str, title: str) -> None:
+        """Give a conversation another title; PromptError for one of blanks only."""
+        if not (line := title_of(title)):
+            raise PromptError("a conversation needs a title")
+        with self._transaction() as database:
+            changed = database.execute(
+                "UPDATE conversation SET title = ? WHERE id = ?", (line, conversation_id)
+            )
+            _check_found(changed.rowcount)
+
     def delete(self, conversation_id: str) -> None:
-        """Forget a conversation; PromptError for an id that is not known."""
+        """Forget a conversation."""
         with self._transaction() as database:
             deleted = database.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
             _check_found(deleted.rowcount)
 
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
-        return transaction(self.path, _SCHEMA, "conversations")
+        return transaction(self.path, MIGRATIONS, "conversations")
 
 
-def _title(text: str) -> str:
+def title_of(text: str) -> str:
+    """Return the first line of a text that has one, cut to what fits in a list."""
     line = next((line.strip() for line in text.splitlines() if line.strip()), "")
     return line if len(line) <= _TITLE_LENGTH else line[: _TITLE_LENGTH - 1] + "…"
+
+
+def _begin(database: sqlite3.Connection, question: Entry, workspace: str) -> str:
+    id, time = uuid.uuid4().hex, question.time
+    database.execute(
+        "INSERT INTO conversation (id, title, workspace, created, updated) VALUES (?, ?, ?, ?, ?)",
+        (id, title_of(question.content), workspace, time, time),
+    )
+    return id
+
+
+def _last_id(database: sqlite3.Connection, conversation_id: str) -> str | None:
+    row = database.execute(
+        "SELECT id FROM message WHERE conversation = ? ORDER BY number DESC LIMIT 1",
+        (conversation_id,),
+    ).fetchone()
+    return row and str(row[0])
+
+
+def _delete_last_turn(database: sqlite3.Connection, conversation_id: str) -> None:
+    database.execute(
+        "DELETE FROM message WHERE conversation = :id AND number >= ifnull("
+        "(SELECT max(number) FROM message WHERE conversation = :id AND role = 'user'), 0)",
+        {"id": conversation_id},
+    )
+
+
+def _insert(database: sqlite3.Connection, conversation_id: str, entry: Entry) -> None:
+    values = {
+        "conversation": conversation_id,
+        **{name: getattr(entry, name) for name in ("id", "role", "content", "time", "model")},
+        "finish_reason": entry.finish_reason,
+        "attachments": json.dumps([asdict(one) for one in entry.attachments]),
+    }
+    database.execute(
+        f"INSERT INTO message ({', '.join(values)}) VALUES ({', '.join('?' * len(values))})",
+        list(values.values()),
+    )
+
+
+def _entry(role: Any, content: str, attachments: str, *rest: Any) -> Entry:
+    return Entry(role, content, tuple(Attachment(**one) for one in json.loads(attachments)), *rest)
 
 
 def _check_found(count: int) -> None:

@@ -1,7 +1,7 @@
 """The arguments of our commands: one JSON object each, checked here at the edge."""
 
 import logging
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any, Literal, TypeVar
 
 from lsprotocol import types
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
@@ -36,6 +36,13 @@ class Range(_Object):
     start: Position
     end: Position
 
+    def lsp(self) -> types.Range:
+        """Return the range as lsprotocol has it."""
+        start, end = self.start, self.end
+        return types.Range(
+            types.Position(start.line, start.character), types.Position(end.line, end.character)
+        )
+
 
 class Attachment(_Object):
     """A part of an open document."""
@@ -45,10 +52,7 @@ class Attachment(_Object):
 
     def lsp_range(self) -> types.Range:
         """Return the range as lsprotocol has it."""
-        start, end = self.range.start, self.range.end
-        return types.Range(
-            types.Position(start.line, start.character), types.Position(end.line, end.character)
-        )
+        return self.range.lsp()
 
 
 class ExplainArguments(Attachment):
@@ -58,19 +62,54 @@ class ExplainArguments(Attachment):
     show: bool = False
 
 
-class ChatArguments(_Object):
-    """Without a `conversationId` a new conversation begins."""
+class ChatAttachment(_Object):
+    """A file, open or not, or a part of it."""
 
-    message: _Text
+    uri: _Text
+    range: Range | None = None
+
+
+class ChatArguments(_Object):
+    """
+    Without a `conversationId` a new conversation begins.
+
+    `regenerate` asks the last question again, `editLast` asks `message` in its place, and
+    `continue` lets a cut or stopped answer go on. These change what is there: where
+    `lastMessageId` is given, only if that still is the conversation's last message.
+    """
+
+    message: _Text = ""
     conversation_id: _Text | None = None
-    attachments: list[Attachment] = []
+    last_message_id: _Text | None = None
+    attachments: list[ChatAttachment] = []
+    regenerate: bool = False
+    edit_last: bool = False
+    continue_: bool = Field(False, alias="continue")
     token: Token | None = None
+
+
+class ListArguments(_Object):
+    """Those of this window's folders, or `all`."""
+
+    all: bool = False
 
 
 class ConversationArguments(_Object):
     """A conversation."""
 
     conversation_id: _Text
+
+
+class RenameArguments(ConversationArguments):
+    """A conversation and its new title."""
+
+    title: _Text
+
+
+class ExportArguments(ConversationArguments):
+    """A conversation and what to make of it."""
+
+    format: Literal["markdown", "json"] = "markdown"
 
 
 class AcceptedArguments(_Object):

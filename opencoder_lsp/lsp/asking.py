@@ -1,5 +1,6 @@
 """Asking the model: a conversation goes to the engine, and its answer comes piece by piece."""
 
+import asyncio
 import logging
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -7,8 +8,10 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
+from opencoder_lsp.conversations.entries import FinishReason
 from opencoder_lsp.lsp.arguments import Token
 from opencoder_lsp.prompt.conversation import Message, fit
+from opencoder_lsp.settings import Settings
 
 if TYPE_CHECKING:
     from opencoder_lsp.client.engine import CompletionRequest, Usage
@@ -21,13 +24,18 @@ _PRIORITY = 10  # behind completions
 OnText = Callable[[str], None]
 
 
-@dataclass(frozen=True)
+@dataclass
 class Answer:
-    """What the model said."""
+    """
+    What the model has said so far; "stopped" until it has come to its end.
 
-    text: str
-    finish_reason: str
-    usage: "Usage | None"
+    `dropped` is how many messages, the oldest, did not fit into the prompt any more.
+    """
+
+    text: str = ""
+    finish_reason: FinishReason = "stopped"
+    usage: "Usage | None" = None
+    dropped: int = 0
 
 
 async def ask(ls: "Server", messages: Sequence[Message], on_text: OnText) -> Answer:
@@ -36,37 +44,50 @@ async def ask(ls: "Server", messages: Sequence[Message], on_text: OnText) -> Ans
 
     Raises PromptTooLongError where the newest message alone is too long.
     """
+    answer = Answer()
+    await hear(ls, messages, answer, on_text)
+    return answer
+
+
+async def hear(ls: "Server", messages: Sequence[Message], answer: Answer, on_text: OnText) -> None:
+    """Do what `ask` does, into an answer that is the caller's also where this ends too early."""
     engine = await ls.connection.engine()
-    request = _request(ls, engine, messages)
+    # In a thread: counting the tokens of a large file takes a second, and completions come first.
+    settings = ls.configuration.settings
+    request, answer.dropped = await asyncio.to_thread(_request, settings, engine, messages)
+    if answer.dropped:
+        log.info("the %d oldest messages of a conversation do not fit any more", answer.dropped)
     with ls.status.busy():
         async with engine.client.complete(request) as stream:
-            text = ""
             async for piece in stream:
-                text += piece
+                answer.text += piece
                 on_text(piece)
     ls.troubles.recovered()
-    return Answer(text, stream.finish_reason or "stop", stream.usage)
+    answer.finish_reason = "length" if stream.finish_reason == "length" else "stop"
+    answer.usage = stream.usage
 
 
-def _request(ls: "Server", engine: "Engine", messages: Sequence[Message]) -> "CompletionRequest":
+def _request(
+    settings: Settings, engine: "Engine", messages: Sequence[Message]
+) -> "tuple[CompletionRequest, int]":
+    """Return what the engine gets, and how many messages were dropped for it."""
     from opencoder_lsp.client.engine import CompletionRequest
 
-    settings = ls.configuration.settings.chat
+    chat = settings.chat
     # A long answer must not leave a short context without room for the question.
-    max_tokens = min(settings.max_tokens, engine.context_length // 2)
-    system = [Message("system", settings.system)] if settings.system else []
+    max_tokens = min(chat.max_tokens, engine.context_length // 2)
+    system = [Message("system", chat.system)] if chat.system else []
     limit = engine.context_length - max_tokens
     fitted = fit(engine.template, engine.tokenizer, [*system, *messages], limit)
-    if fitted.dropped:
-        log.info("the %d oldest messages of a conversation do not fit any more", fitted.dropped)
-    return CompletionRequest(
+    request = CompletionRequest(
         prompt=fitted.encoded.ids,
         max_tokens=max_tokens,
         stop_token_ids=engine.stop_ids,
         priority=_PRIORITY,
-        temperature=settings.temperature,
-        top_p=settings.top_p,
+        temperature=chat.temperature,
+        top_p=chat.top_p,
     )
+    return request, fitted.dropped
 
 
 def streamer(ls: "Server", token: Token | None) -> OnText:

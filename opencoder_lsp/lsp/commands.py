@@ -13,13 +13,13 @@ from opencoder_lsp import __version__
 from opencoder_lsp.lsp.arguments import (
     AcceptedArguments,
     ChatArguments,
-    ConversationArguments,
     ExplainArguments,
     NoArguments,
     StatsArguments,
     parse,
 )
 from opencoder_lsp.lsp.chat import chat_command
+from opencoder_lsp.lsp.conversation_commands import CONVERSATION_COMMANDS
 from opencoder_lsp.lsp.tasks import explain_command
 from opencoder_lsp.stats import Record, report
 
@@ -38,23 +38,12 @@ async def explain(ls: "Server", params: types.ExecuteCommandParams) -> dict[str,
 
 
 async def chat(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
-    """`{message, conversationId?, attachments?, token?}` → the answer, with `usage`."""
+    """
+    `{message, conversationId?, attachments?, token?, regenerate?, editLast?, continue?,
+    lastMessageId?}` → `{conversationId, messageId, text, finishReason, usage, dropped}`.
+    """
     arguments = parse(ChatArguments, params.command, params.arguments)
     return await chat_command(ls, arguments)
-
-
-async def conversations(ls: "Server", params: types.ExecuteCommandParams) -> list[dict[str, Any]]:
-    """`{}` → `[{id, title, updated, messages}]`, the newest first."""
-    parse(NoArguments, params.command, params.arguments)
-    summaries = await asyncio.to_thread(ls.conversations.summaries)
-    return [dataclasses.asdict(summary) for summary in summaries]
-
-
-async def delete_conversation(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
-    """`{conversationId}` → `{}`."""
-    arguments = parse(ConversationArguments, params.command, params.arguments)
-    await asyncio.to_thread(ls.conversations.delete, arguments.conversation_id)
-    return {}
 
 
 async def accepted(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
@@ -105,8 +94,7 @@ async def restart_engine(ls: "Server", params: types.ExecuteCommandParams) -> di
 COMMANDS: dict[str, Command] = {
     "opencoder.explain": explain,
     "opencoder.chat": chat,
-    "opencoder.conversations": conversations,
-    "opencoder.conversation.delete": delete_conversation,
+    **CONVERSATION_COMMANDS,
     "opencoder.accepted": accepted,
     "opencoder.status": status,
     "opencoder.stats": stats,

@@ -6,6 +6,8 @@ from urllib.parse import unquote, urlsplit
 
 from lsprotocol import types
 
+from opencoder_lsp.prompt.files import resolved
+
 
 class WorkspaceFolders:
     """What the editor has open as folders."""
@@ -17,6 +19,11 @@ class WorkspaceFolders:
     def paths(self) -> list[str]:
         """The folders' paths, the innermost first."""
         return [str(root) for root in self._roots]
+
+    @property
+    def workspaces(self) -> list[str]:
+        """What conversations belong to: the folders without links, the outermost first, or ""."""
+        return sorted(map(resolved, self.paths)) or [""]
 
     def initialize(self, params: types.InitializeParams) -> None:
         """Take the folders of `initialize`, by whichever of its fields."""

@@ -134,6 +134,12 @@ class Tokenizer:
         """Tell whether `name` is one control token of this vocabulary."""
         return name in self._controls
 
+    def is_control_text(self, text: str) -> bool:
+        """Tell whether a text has nothing in it but blanks and names of control tokens."""
+        for name in sorted(self._controls, key=len, reverse=True):
+            text = text.replace(name, "")
+        return not text.strip()
+
     def token_bytes(self, id: int) -> bytes:
         """
         Return the bytes that token `id` adds to a running text; none for a control token.

@@ -25,7 +25,7 @@ from tests.protocol.raw import RawServer
 
 PACKAGE = Path(opencoder_lsp.__file__).parent
 # Where the time of day is looked at, to be written down: nothing waits for it.
-BY_THE_CLOCK = {"lsp/answers.py", "engine/answer.py", "conversations/store.py"}
+BY_THE_CLOCK = {"lsp/answers.py", "engine/answer.py", "conversations/entries.py"}
 
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="limits of another process can be set on Linux"

@@ -237,7 +237,7 @@ async def test_attached_code_is_part_of_the_question(
     attachment = {"uri": URI, "range": FUNCTION}
     await editor.command("opencoder.chat", {"message": "Is it fast?", "attachments": [attachment]})
     asked = code_of(fake.requests[0])
-    assert "Is it fast?\n\n`module.py`:\n```python\ndef add" in asked
+    assert "Is it fast?\n\n`module.py`, lines 3 to 4:\n```python\ndef add" in asked
 
 
 async def test_the_status_says_how_everything_is(editor: Editor, fake: FakeEngine) -> None:

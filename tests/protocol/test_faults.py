@@ -52,7 +52,10 @@ async def test_a_command_whose_engine_dies_fails_with_a_reason(
     assert "engine" in error.message
     assert (await editor.command("opencoder.chat", {"message": "Hello"}))["text"] == "fake .answer"
     conversations = await editor.command("opencoder.conversations")
-    assert [c["messages"] for c in conversations] == [2]
+    assert [c["messages"] for c in conversations] == [2, 2]
+    cut = {"conversationId": conversations[1]["id"]}
+    answer = (await editor.command("opencoder.conversation", cut))["messages"][1]
+    assert (answer["content"], answer["finishReason"]) == ("half an ", "stopped")
 
 
 @pytest.mark.fault("F54")
