@@ -14,13 +14,15 @@ from opencoder_lsp.lsp.arguments import (
     AcceptedArguments,
     ChatArguments,
     ConversationArguments,
+    EditArguments,
     ExplainArguments,
     NoArguments,
     StatsArguments,
     parse,
 )
 from opencoder_lsp.lsp.chat import chat_command
-from opencoder_lsp.lsp.tasks import explain_command
+from opencoder_lsp.lsp.edit_tasks import EditKind
+from opencoder_lsp.lsp.tasks import edit_command, explain_command
 from opencoder_lsp.stats import Record, report
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ async def explain(ls: "Server", params: types.ExecuteCommandParams) -> dict[str,
     """`{uri, range, token?, show?}` → `{conversationId, text, finishReason}`."""
     arguments = parse(ExplainArguments, params.command, params.arguments)
     return await explain_command(ls, arguments, params.work_done_token)
+
+
+async def edit(kind: EditKind, ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """
+    `{uri, range, instruction?, token?, show?}` → `{conversationId, text, edit, finishReason}`.
+
+    And a `reason` where `edit` is null; with `show` also whether it was `applied`.
+    """
+    arguments = parse(EditArguments, params.command, params.arguments)
+    return await edit_command(ls, kind, arguments, params.work_done_token)
 
 
 async def chat(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
@@ -104,6 +116,10 @@ async def restart_engine(ls: "Server", params: types.ExecuteCommandParams) -> di
 
 COMMANDS: dict[str, Command] = {
     "opencoder.explain": explain,
+    "opencoder.fix": partial(edit, "fix"),
+    "opencoder.document": partial(edit, "document"),
+    "opencoder.test": partial(edit, "test"),
+    "opencoder.refactor": partial(edit, "refactor"),
     "opencoder.chat": chat,
     "opencoder.conversations": conversations,
     "opencoder.conversation.delete": delete_conversation,

@@ -83,7 +83,7 @@ async def edit_task(ls: "Server", kind: EditKind, arguments: EditArguments) -> E
     document = sendable(ls, arguments.uri)
     if arguments.version is not None and arguments.version != document.version:
         raise StaleError("the document has changed since; ask again")
-    lines = target(document, kind, arguments.lsp_range())
+    state, lines = _state(document), target(document, kind, arguments.lsp_range())
     selection = CodeSelection(
         ls.workspace_folders.shown_path(document.uri), document.language, dedented(lines)
     )
@@ -103,7 +103,7 @@ async def edit_task(ls: "Server", kind: EditKind, arguments: EditArguments) -> E
             edits = replacement(document, kind, lines, answer, cut=cut)
             return edit_of(ls, document, edits, LABELS[kind])
 
-    return EditTask(task, document, _state(document), lines, edit)
+    return EditTask(task, document, state, lines, edit)
 
 
 def target(document: Document, kind: EditKind, span: types.Range) -> Lines:
