@@ -11,6 +11,8 @@ the cure where there is one; no message contains the user's code or conversation
     · EngineUnavailableError  not running and not to be started, or still loading   HTTP 503
     · EngineBusyError         its queue is full                           HTTP 429
     · InvalidRequestError     it refused the request                      HTTP 400
+  x AnswerError           the model's answer cannot become an edit        the result's `reason`
+  x StaleError            what was asked about has changed meanwhile      LSP -32803
 """
 
 
@@ -57,3 +59,11 @@ class EngineBusyError(EngineError):
 
 class InvalidRequestError(EngineError):
     """The engine refused the request as it stands; asking again will not help."""
+
+
+class AnswerError(OpencoderError):
+    """An answer of the model that cannot become an edit."""
+
+
+class StaleError(OpencoderError):
+    """What was asked about is not any more what it was."""

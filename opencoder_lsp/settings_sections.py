@@ -196,6 +196,10 @@ class ChatSettings(Section):
         description="Text put in front of the first message. OpenCoder was trained without system "
         "messages, so this is a plain part of your first message.",
     )
+    code_lens: bool = Field(
+        False,
+        description="Whether `Explain`, `Document` and `Test` stand above functions and classes.",
+    )
 
 
 class PrivacySettings(Section):

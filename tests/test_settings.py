@@ -56,7 +56,7 @@ def test_toml_takes_dotted_names_and_sections(tmp_path: Path) -> None:
     [
         (
             ["engine.treads=2"],
-            "unknown setting 'engine.treads' (from --set); known: chat.max_tokens",
+            "unknown setting 'engine.treads' (from --set); known: chat.code_lens",
         ),
         (["threads"], "--set takes NAME=VALUE, not 'threads'"),
         (["engine.threads=many"], "bad value 'many' for engine.threads (from --set)"),

@@ -11,6 +11,7 @@ import typer
 from opencoder_lsp import __version__
 from opencoder_lsp.cli.bench_commands import bench_app
 from opencoder_lsp.cli.options import JsonOption, SetOption
+from opencoder_lsp.cli.task_commands import add_task_commands
 from opencoder_lsp.errors import OpencoderError, SettingsError
 from opencoder_lsp.settings import Settings, from_process
 
@@ -121,6 +122,9 @@ def chat(
     from opencoder_lsp.cli.chat import run_chat
 
     raise typer.Exit(run_chat(message, pairs or [], as_json=json))
+
+
+add_task_commands(app)
 
 
 @app.command()

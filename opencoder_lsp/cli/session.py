@@ -142,6 +142,12 @@ class Session:
                     position_encodings=[types.PositionEncodingKind.Utf32]
                 ),
                 window=types.WindowClientCapabilities(work_done_progress=True),
+                workspace=types.WorkspaceClientCapabilities(
+                    workspace_edit=types.WorkspaceEditClientCapabilities(
+                        document_changes=True,
+                        resource_operations=[types.ResourceOperationKind.Create],
+                    )
+                ),
                 text_document=types.TextDocumentClientCapabilities(
                     inline_completion=types.InlineCompletionClientCapabilities()
                 ),

@@ -62,6 +62,33 @@ class ExplainArguments(Attachment):
     show: bool = False
 
 
+class GivenDiagnostic(_Object):
+    """What some tool says of a range: LSP's Diagnostic, as far as a model is told of it."""
+
+    range: Range
+    message: _Text
+    code: int | _Text | None = None
+    source: _Text | None = None
+
+    @property
+    def shown(self) -> str:
+        """The message, and in brackets who says it."""
+        origin = " ".join(str(part) for part in (self.source, self.code) if part is not None)
+        return f"{self.message} ({origin})" if origin else self.message
+
+
+class EditArguments(ExplainArguments):
+    """
+    `instruction` is the user's own wish, `diagnostics` what is wrong there, as far as it is known.
+
+    With a `version` the range is of that version of the document and of no other.
+    """
+
+    instruction: Annotated[str, Field(max_length=10_000), AfterValidator(clean)] | None = None
+    diagnostics: list[GivenDiagnostic] = []
+    version: int | None = None
+
+
 class ChatAttachment(_Object):
     """A file, open or not, or a part of it."""
 

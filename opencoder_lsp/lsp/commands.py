@@ -13,6 +13,7 @@ from opencoder_lsp import __version__
 from opencoder_lsp.lsp.arguments import (
     AcceptedArguments,
     ChatArguments,
+    EditArguments,
     ExplainArguments,
     NoArguments,
     StatsArguments,
@@ -20,7 +21,8 @@ from opencoder_lsp.lsp.arguments import (
 )
 from opencoder_lsp.lsp.chat import chat_command
 from opencoder_lsp.lsp.conversation_commands import CONVERSATION_COMMANDS
-from opencoder_lsp.lsp.tasks import explain_command
+from opencoder_lsp.lsp.edit_tasks import EditKind
+from opencoder_lsp.lsp.tasks import edit_command, explain_command
 from opencoder_lsp.stats import Record, report
 
 if TYPE_CHECKING:
@@ -35,6 +37,16 @@ async def explain(ls: "Server", params: types.ExecuteCommandParams) -> dict[str,
     """`{uri, range, token?, show?}` → `{conversationId, text, finishReason}`."""
     arguments = parse(ExplainArguments, params.command, params.arguments)
     return await explain_command(ls, arguments, params.work_done_token)
+
+
+async def edit(kind: EditKind, ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """
+    `{uri, range, instruction?, token?, show?}` → `{conversationId, text, edit, finishReason}`.
+
+    And a `reason` where `edit` is null; with `show` also whether it was `applied`.
+    """
+    arguments = parse(EditArguments, params.command, params.arguments)
+    return await edit_command(ls, kind, arguments, params.work_done_token)
 
 
 async def chat(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
@@ -93,6 +105,10 @@ async def restart_engine(ls: "Server", params: types.ExecuteCommandParams) -> di
 
 COMMANDS: dict[str, Command] = {
     "opencoder.explain": explain,
+    "opencoder.fix": partial(edit, "fix"),
+    "opencoder.document": partial(edit, "document"),
+    "opencoder.test": partial(edit, "test"),
+    "opencoder.refactor": partial(edit, "refactor"),
     "opencoder.chat": chat,
     **CONVERSATION_COMMANDS,
     "opencoder.accepted": accepted,

@@ -4,11 +4,11 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from opencoder_lsp.lsp import acceptance, commands
-from opencoder_lsp.lsp.actions import EXPLAIN_KIND, code_action
+from opencoder_lsp.lsp import acceptance, actions, commands
 from opencoder_lsp.lsp.answers import text_document_content
 from opencoder_lsp.lsp.completion import completion
 from opencoder_lsp.lsp.inline_completion import inline_completion
+from opencoder_lsp.lsp.lenses import code_lens
 from opencoder_lsp.lsp.progress import cancel_progress
 from opencoder_lsp.lsp.pulling import changed
 
@@ -30,8 +30,9 @@ def register(ls: "Server") -> None:
     inline_options = types.InlineCompletionOptions(work_done_progress=True)
     ls.feature(types.TEXT_DOCUMENT_INLINE_COMPLETION, inline_options)(inline_completion)
     ls.feature(types.TEXT_DOCUMENT_COMPLETION, types.CompletionOptions())(completion)
-    action_options = types.CodeActionOptions(code_action_kinds=[EXPLAIN_KIND])
-    ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, action_options)(code_action)
+    ls.feature(types.TEXT_DOCUMENT_CODE_ACTION, actions.OPTIONS)(actions.code_action)
+    ls.feature(types.CODE_ACTION_RESOLVE)(actions.resolve_code_action)
+    ls.feature(types.TEXT_DOCUMENT_CODE_LENS, types.CodeLensOptions())(code_lens)
     ls.feature(types.WORKSPACE_DID_CHANGE_CONFIGURATION)(did_change_configuration)
     ls.feature(types.WORKSPACE_DID_CHANGE_WORKSPACE_FOLDERS)(did_change_workspace_folders)
     ls.feature(types.WORKSPACE_TEXT_DOCUMENT_CONTENT)(text_document_content)

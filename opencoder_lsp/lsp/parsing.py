@@ -33,17 +33,17 @@ def spoils(place: Place, text: str, replaced: int) -> bool:
     if around is None:
         return False
     before, after = around
-    fault = _fault(before + text + after[replaced:])
+    fault = syntax_fault(before + text + after[replaced:])
     if fault is None:
         return False
-    if _fault(before + after) is None:
+    if syntax_fault(before + after) is None:
         return True
     if any(words in fault.msg for words in _UNFINISHED):
         return False
     first, left = before.count("\n") + 1, len(before) - before.rfind("\n") - 1
     at = (fault.lineno or 0, fault.offset or 0)
     within = (first, left + 1) <= at <= (first + text.count("\n"), sys.maxsize)
-    return within and _fault(_without_line(before, after)) is None
+    return within and syntax_fault(_without_line(before, after)) is None
 
 
 def _without_line(before: str, after: str) -> str:
@@ -55,7 +55,8 @@ def _without_line(before: str, after: str) -> str:
     return f"{before[:start]}{blank}pass\n{below}"
 
 
-def _fault(code: str) -> SyntaxError | None:
+def syntax_fault(code: str) -> SyntaxError | None:
+    """Return what Python's parser objects to in a whole file, None if nothing."""
     try:
         parse(code)
     except SyntaxError as error:

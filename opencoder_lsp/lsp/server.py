@@ -15,7 +15,7 @@ from pygls.lsp.server import LanguageServer
 from opencoder_lsp import __version__
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
-from opencoder_lsp.lsp import features
+from opencoder_lsp.lsp import features, lenses
 from opencoder_lsp.lsp.acceptance import Acceptance
 from opencoder_lsp.lsp.ahead import Ahead
 from opencoder_lsp.lsp.answers import SCHEME, Answers
@@ -184,8 +184,11 @@ class Server(LanguageServer):
         """Take our section of the client's settings."""
         before = self.configuration.settings
         self.configuration.change(section)
-        if self.configuration.settings == before:  # what waits need not be asked for again
+        after = self.configuration.settings
+        if after == before:  # what waits need not be asked for again
             return
+        if after.chat.code_lens != before.chat.code_lens:
+            lenses.refresh(self)
         for uri in list(self._sessions):  # what was made with the old settings
             self.on_close(uri)
 

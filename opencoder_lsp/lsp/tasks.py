@@ -1,19 +1,44 @@
-"""`opencoder.explain`: what the model is asked to do with a piece of an open document."""
+"""`opencoder.explain`, `.fix`, `.document`, `.test`, `.refactor`: work on a piece of a document."""
 
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
+from lsprotocol import types
+
+from opencoder_lsp.errors import AnswerError, PromptTooLongError
 from opencoder_lsp.lsp.answers import show_answer
-from opencoder_lsp.lsp.arguments import ExplainArguments, Token
-from opencoder_lsp.lsp.asking import ask, streamer
+from opencoder_lsp.lsp.arguments import EditArguments, ExplainArguments, Token
+from opencoder_lsp.lsp.asking import Answer, OnText, ask, streamer
 from opencoder_lsp.lsp.chat import remember
+from opencoder_lsp.lsp.edit_tasks import LABELS, EditKind, EditTask, edit_task
 from opencoder_lsp.lsp.progress import work_done
-from opencoder_lsp.lsp.selection import selection_of
-from opencoder_lsp.prompt.tasks import explain
+from opencoder_lsp.lsp.selection import Lines, selected, selection_of, surrounded
+from opencoder_lsp.lsp.workspace_edits import apply
+from opencoder_lsp.prompt.tasks import Task
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
+
+_WORKING = {
+    "fix": "fixing",
+    "document": "documenting",
+    "test": "writing tests",
+    "refactor": "refactoring",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of an edit task; without an edit `reason` says why, for the user."""
+
+    task: EditTask
+    answer: Answer
+    conversation: str | None
+    edit: types.WorkspaceEdit | None
+    reason: str | None
 
 
 async def explain_command(
@@ -21,15 +46,15 @@ async def explain_command(
 ) -> dict[str, Any]:
     """Explain a part of an open document."""
     selection = selection_of(ls, arguments.uri, arguments.lsp_range())
-    messages = explain(selection)
-    on_text = streamer(ls, arguments.token)
-    async with AsyncExitStack() as stack:
-        if arguments.show or work_done_token is not None:
-            title = "OpenCoder: explaining"
-            line = work_done(ls, title, token=work_done_token, cancellable=True)
-            await stack.enter_async_context(line)
-        answer = await ask(ls, messages, on_text)
-    conversation = await remember(ls, messages[-1].content, answer)
+    document = ls.documents.get(arguments.uri)
+    assert document is not None
+    start, end = selected(document, arguments.lsp_range())
+    selection = surrounded(selection, document, Lines(start.line, end.line, ""))
+    async with _line(ls, "explaining", arguments, work_done_token):
+        question, answer = await _asked(
+            ls, Task("explain", selection), streamer(ls, arguments.token)
+        )
+    conversation = await remember(ls, question, answer)
     if arguments.show:
         name = PurePosixPath(selection.path).name or "code"
         await show_answer(ls, f"Explanation of {name}", answer.text)
@@ -38,3 +63,93 @@ async def explain_command(
         "text": answer.text,
         "finishReason": answer.finish_reason,
     }
+
+
+async def edit_command(
+    ls: "Server", kind: EditKind, arguments: EditArguments, work_done_token: Token | None
+) -> dict[str, Any]:
+    """Let the model edit a part of an open document; with `show` the client applies the edit."""
+    outcome = await edited(ls, kind, arguments, work_done_token)
+    result: dict[str, Any] = {
+        "conversationId": outcome.conversation,
+        "text": outcome.answer.text,
+        "edit": outcome.edit,
+        "reason": outcome.reason,
+        "finishReason": outcome.answer.finish_reason,
+    }
+    if arguments.show:
+        result["applied"] = await _applied(ls, kind, outcome)
+    return result
+
+
+async def edited(
+    ls: "Server", kind: EditKind, arguments: EditArguments, work_done_token: Token | None = None
+) -> Outcome:
+    """
+    Ask the model and make an edit of its answer.
+
+    Raises StaleError, at once, when the document is changed meanwhile.
+    """
+    work = await edit_task(ls, kind, arguments)
+    send = streamer(ls, arguments.token)
+
+    def on_text(text: str) -> None:
+        work.check_current(ls)  # raising here ends the engine's work
+        send(text)
+
+    async with _line(ls, _WORKING[kind], arguments, work_done_token):
+        question, answer = await _asked(ls, work.task, on_text)
+    conversation = await remember(ls, question, answer)
+    work.check_current(ls)
+    try:
+        edit, reason = work.edit(answer.text, answer.finish_reason == "length"), None
+    except AnswerError as error:
+        edit, reason = None, str(error)
+    return Outcome(work, answer, conversation, edit, reason)
+
+
+async def show_failure(ls: "Server", kind: EditKind, outcome: Outcome, reason: str) -> None:
+    """Show an answer that became no edit, and why."""
+    title = f"{LABELS[kind]}: {outcome.task.name} is not changed"
+    await show_answer(ls, title, f"{reason[0].upper()}{reason[1:]}.\n\n{outcome.answer.text}")
+
+
+async def _applied(ls: "Server", kind: EditKind, outcome: Outcome) -> bool:
+    """Let the client apply the edit; where there is none or it does not, show the answer."""
+    reason = outcome.reason
+    if outcome.edit is not None:
+        reason = await apply(ls, outcome.edit, LABELS[kind])
+    if reason:
+        await show_failure(ls, kind, outcome, reason)
+    return not reason
+
+
+async def _asked(ls: "Server", task: Task, on_text: OnText) -> tuple[str, Answer]:
+    """Ask with as much of the surroundings as fits, and return the question and its answer."""
+    refused: PromptTooLongError | None = None
+    size = 0
+    for messages in task.conversations():
+        question = messages[-1].content
+        length = len(question.encode())
+        # A token is a byte at least: what has not lost as many bytes as were too many tokens
+        # cannot fit, and need not be counted.
+        if refused is not None and size - length < refused.tokens - refused.limit:
+            continue
+        try:
+            return question, await ask(ls, messages, on_text)
+        except PromptTooLongError as error:
+            refused, size = error, length
+    assert refused is not None
+    raise refused
+
+
+@asynccontextmanager
+async def _line(
+    ls: "Server", what: str, arguments: ExplainArguments, token: Token | None
+) -> AsyncIterator[None]:
+    """Show that work is going on, where nobody else would: for `show`, or on the client's token."""
+    if arguments.show or token is not None:
+        async with work_done(ls, f"OpenCoder: {what}", token=token, cancellable=True):
+            yield
+    else:
+        yield

@@ -1,27 +1,145 @@
-"""What the model is asked to do with a piece of code."""
+"""
+What the model is asked to do with a piece of code; every word that it reads of ours stands here.
+
+A task's message is what to do, what is known of the code's surroundings, and the code. Where that
+is too long, surroundings are dropped, never code: `Task.conversations` gives shorter ones in turn.
+"""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Literal
 
 from opencoder_lsp.prompt.conversation import Message
 
+Kind = Literal["explain", "fix", "document", "test", "refactor"]
+
 _LONGEST_PATH = 120  # characters: a prompt has better uses for its tokens
+_LONGEST_PROBLEM = 300  # characters of a diagnostic's message
+_MOST_PROBLEMS = 20
+
+# What each task says. {code} is "this code", or "this code from `its/path`".
+_TASKS: dict[Kind, str] = {
+    "explain": "Explain what {code} does, briefly and step by step.",
+    "fix": "Fix {code}. Answer with all of the corrected code in one code block, changing nothing "
+    "that is right, and say below it in one sentence what was wrong.",
+    "document": "Write {documentation} for {code}: what it does, what it takes, what it returns. "
+    "Answer only with {documentation}, in one code block, and do not repeat the code.",
+    "test": "Write tests for {code} with {framework}. Answer with one complete test file in one "
+    "code block.{place} Cover the usual case and the edge cases.",
+    "refactor": "Rewrite {code}: {instruction}\nAnswer with all of the rewritten code in one code "
+    "block. What it does for others stays the same, unless that is asked for.",
+}
+_IMPROVE = "make it simpler and easier to read."
+# What documentation is called where it has a form of its own.
+_DOCUMENTATION = {
+    "python": "a docstring in triple quotes",
+    "java": "a Javadoc comment",
+    "kotlin": "a KDoc comment",
+    "php": "a PHPDoc comment",
+    "rust": "a `///` doc comment",
+    "csharp": "a `///` XML doc comment",
+    "go": "a Go doc comment",
+    **dict.fromkeys(("c", "cpp", "cuda-cpp", "objective-c", "objective-cpp"), "a Doxygen comment"),
+    **dict.fromkeys(
+        ("javascript", "javascriptreact", "typescript", "typescriptreact", "vue", "svelte"),
+        "a JSDoc comment",
+    ),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """A diagnostic: the line it begins on, counted from 1 within the code, and what it says."""
+
+    line: int
+    message: str
 
 
 @dataclass(frozen=True, slots=True)
 class CodeSelection:
-    """Selected code; `path` and `language` may be empty."""
+    """
+    Selected code; `path` and `language` may be empty.
+
+    `scope` are the headers of the classes and functions around it, `imports` the statements of the
+    file that it needs, `problems` what tools say of it.
+    """
 
     path: str
     language: str
     code: str
+    scope: str = ""
+    imports: str = ""
+    problems: tuple[Problem, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """
+    What is to be done with some code; `instruction` is the user's own wish.
+
+    `framework` and `target` are what tests are written with, and the path that they go to.
+    """
+
+    kind: Kind
+    selection: CodeSelection
+    instruction: str = ""
+    framework: str = ""
+    target: str = ""
+
+    def conversations(self) -> Iterator[list[Message]]:
+        """
+        Yield what to ask, the fullest first; in each next one more of the surroundings is missing.
+
+        First the imports go, then the scope, then the problems. In the last there is only the code.
+        """
+        full = self.selection
+        lean = replace(full, imports="")
+        bare = replace(lean, scope="")
+        for selection in dict.fromkeys((full, lean, bare, replace(bare, problems=()))):
+            yield [Message("user", self._text(selection))]
+
+    def _text(self, selection: CodeSelection) -> str:
+        parts = [self._sentence(selection)]
+        if selection.scope:
+            parts.append("It stands in:\n" + fenced(selection.scope, selection.language))
+        if selection.imports:
+            parts.append("The file imports:\n" + fenced(selection.imports, selection.language))
+        if selection.problems:
+            parts.append("What is said of it:\n" + _problems(selection))
+        parts.append(fenced(selection.code, selection.language))
+        return "\n\n".join(parts)
+
+    def _sentence(self, selection: CodeSelection) -> str:
+        path = f" from `{shown_path(selection.path)}`" if selection.path else ""
+        documentation = _DOCUMENTATION.get(selection.language.lower(), "a documentation comment")
+        place = f" It is saved as `{shown_path(self.target)}`." if self.target else ""
+        instruction = self.instruction.strip()
+        sentence = _TASKS[self.kind].format(
+            code=f"this code{path}",
+            documentation=documentation,
+            framework=self.framework or "the usual test framework of the language",
+            place=place,
+            instruction=instruction or _IMPROVE,
+        )
+        if instruction and self.kind != "refactor":
+            sentence += f"\nMind this, too: {instruction}"
+        return sentence
 
 
 def explain(selection: CodeSelection) -> list[Message]:
     """Return the conversation that asks what the selected code does."""
-    where = f" from `{shown_path(selection.path)}`" if selection.path else ""
-    task = f"Explain what this code{where} does, briefly and step by step."
-    return [Message("user", f"{task}\n\n{fenced(selection.code, selection.language)}")]
+    return next(Task("explain", selection).conversations())
+
+
+def _problems(selection: CodeSelection) -> str:
+    lines = selection.code.splitlines()
+    shown = []
+    for problem in selection.problems[:_MOST_PROBLEMS]:
+        line = lines[problem.line - 1].strip() if problem.line <= len(lines) else ""
+        message = " ".join(problem.message.split())[:_LONGEST_PROBLEM]
+        shown.append(f"- line {problem.line} (`{line.replace('`', '')[:80]}`): {message}")
+    return "\n".join(shown)
 
 
 def fenced(code: str, language: str) -> str:

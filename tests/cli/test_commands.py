@@ -38,7 +38,8 @@ def command(
 
 def test_help_names_every_command() -> None:
     text = command("--help").stdout
-    for name in ("lsp", "demo", "complete", "chat", "models", "engine", "bench", "doctor", "stats"):
+    names = "lsp demo complete chat explain fix document test refactor models engine bench doctor"
+    for name in (*names.split(), "stats"):
         assert f" {name} " in text
 
 

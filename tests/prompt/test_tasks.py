@@ -6,6 +6,9 @@ from hypothesis import strategies as st
 
 from opencoder_lsp.prompt.tasks import (
     CodeSelection,
+    Kind,
+    Problem,
+    Task,
     explain,
     fence_for,
     fenced,
@@ -25,6 +28,112 @@ def test_a_selection_without_a_file_is_explained_too() -> None:
     (message,) = explain(CodeSelection("", "", "x = 1"))
     assert "from" not in message.content
     assert message.content.endswith("\n\n```\nx = 1\n```")
+
+
+WHOLE = CodeSelection(
+    "shop/basket.py",
+    "python",
+    "def total(self):\n    return sum(self.prices) + tax",
+    scope="class Basket:",
+    imports="from shop import prices",
+    problems=(Problem(2, "undefined name 'tax' (Pyflakes F821)"),),
+)
+
+
+def question(task: Task) -> str:
+    (message,) = next(task.conversations())
+    assert message.role == "user"
+    return message.content
+
+
+def test_to_fix_code_the_model_sees_all_that_is_known_of_it() -> None:
+    assert (
+        question(Task("fix", WHOLE))
+        == """\
+Fix this code from `shop/basket.py`. Answer with all of the corrected code in one code block, \
+changing nothing that is right, and say below it in one sentence what was wrong.
+
+It stands in:
+```python
+class Basket:
+```
+
+The file imports:
+```python
+from shop import prices
+```
+
+What is said of it:
+- line 2 (`return sum(self.prices) + tax`): undefined name 'tax' (Pyflakes F821)
+
+```python
+def total(self):
+    return sum(self.prices) + tax
+```"""
+    )
+
+
+@pytest.mark.parametrize(
+    ("language", "form"),
+    [
+        ("python", "a docstring in triple quotes"),
+        ("typescript", "a JSDoc comment"),
+        ("rust", "a `///` doc comment"),
+        ("cobol", "a documentation comment"),
+    ],
+)
+def test_documentation_is_asked_for_in_the_form_of_the_language(language: str, form: str) -> None:
+    task = Task("document", CodeSelection("a", language, "x"))
+    assert question(task).startswith(f"Write {form} for this code from `a`:")
+
+
+def test_tests_are_asked_for_in_their_framework_and_for_their_file() -> None:
+    asked = question(Task("test", WHOLE, framework="pytest", target="tests/test_basket.py"))
+    assert asked.startswith("Write tests for this code from `shop/basket.py` with pytest.")
+    assert "It is saved as `tests/test_basket.py`." in asked
+    without = question(Task("test", CodeSelection("", "ada", "x")))
+    assert "the usual test framework of the language" in without
+    assert "saved" not in without
+
+
+def test_a_refactoring_says_what_the_user_wants() -> None:
+    asked = question(Task("refactor", WHOLE, "use math.fsum\n"))
+    assert asked.startswith("Rewrite this code from `shop/basket.py`: use math.fsum\nAnswer with")
+    assert "simpler" in question(Task("refactor", WHOLE))
+
+
+@pytest.mark.parametrize("kind", ["fix", "document", "test"])
+def test_the_user_s_wish_goes_along_with_the_other_tasks(kind: Kind) -> None:
+    assert "\nMind this, too: be brief\n" in question(Task(kind, WHOLE, "be brief"))
+    assert "Mind" not in question(Task(kind, WHOLE, "  "))
+
+
+def test_where_it_is_too_long_imports_go_first_then_the_scope_then_the_problems() -> None:
+    asked = [message.content for (message,) in Task("fix", WHOLE).conversations()]
+    parts = ("The file imports:", "It stands in:", "What is said of it:", "def total(self):")
+    assert [[part in text for part in parts] for text in asked] == [
+        [True, True, True, True],
+        [False, True, True, True],
+        [False, False, True, True],
+        [False, False, False, True],
+    ]
+
+
+def test_what_is_not_there_is_not_dropped_again() -> None:
+    bare = CodeSelection("a.py", "python", "x = 1", problems=(Problem(1, "bad"),))
+    assert len(list(Task("fix", bare).conversations())) == 2
+
+
+def test_a_problem_cannot_break_out_of_its_line_and_is_not_too_long() -> None:
+    code = CodeSelection("", "", "a `b`", problems=(Problem(1, "two\nlines " + "x" * 999),) * 50)
+    asked = question(Task("fix", code))
+    assert "- line 1 (`a b`): two lines xxx" in asked
+    assert "x" * 301 not in asked
+    assert asked.count("- line 1") == 20
+
+
+def test_braces_in_a_wish_are_text() -> None:
+    assert "use {0} and {code}" in question(Task("refactor", WHOLE, "use {0} and {code}"))
 
 
 def test_line_ends_of_windows_become_plain_ones() -> None:

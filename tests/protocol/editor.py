@@ -4,6 +4,7 @@ import asyncio
 from collections.abc import Sequence
 from typing import Any
 
+from cattrs import Converter
 from lsprotocol import types
 from pygls.protocol import default_converter
 from pytest_lsp import LanguageClient
@@ -18,20 +19,26 @@ class Editor(LanguageClient):
     One editor window and its server process.
 
     What the server sends is kept: `messages` and `shown_documents` (pytest-lsp's), `reports` of
-    progress by token, `statuses`, and the texts streamed on a token by `streamed`. All of it comes
+    progress by token, `statuses`, the edits `applied` (to which it answers `applies`, and which
+    change nothing here), and the texts streamed on a token by `streamed`. All of it comes
     in the order in which it was sent: what the server sent before an answer is there with it. What
     follows from anything else must be waited for with `until`.
     """
 
     def __init__(self) -> None:
-        super().__init__(converter_factory=default_converter)
+        super().__init__(converter_factory=_converter)
         self.reports: dict[int | str, list[Any]] = {}
         self.statuses: list[Any] = []
+        self.applied: list[types.ApplyWorkspaceEditParams] = []
+        self.applies = types.ApplyWorkspaceEditResult(applied=True)
+        self.refreshes = 0  # of code lenses
         self.init = types.InitializeResult(types.ServerCapabilities())
         self.arrived = asyncio.Event()
         features = {**DEFAULT_CLIENT_FEATURES, types.PROGRESS: _progress}
         features[types.CLIENT_REGISTER_CAPABILITY] = _register
         features[types.WINDOW_SHOW_MESSAGE] = _message
+        features[types.WORKSPACE_APPLY_EDIT] = _apply
+        features[types.WORKSPACE_CODE_LENS_REFRESH] = _refresh
         features["opencoder/status"] = _status
         register_lsp_features(self, features)
 
@@ -174,8 +181,14 @@ def capabilities(
     virtual_documents: bool = False,
     work_done: bool = True,
     notebooks: bool = False,
+    edits: bool = True,
+    actions: bool = True,
 ) -> types.ClientCapabilities:
-    """Return the capabilities of an editor."""
+    """
+    Return the capabilities of an editor.
+
+    `edits` is all there is to edits of a workspace, `actions` all there is to code actions.
+    """
     items = types.ClientCompletionItemOptions(
         documentation_format=[types.MarkupKind.Markdown, types.MarkupKind.PlainText],
         label_details_support=True,
@@ -199,6 +212,20 @@ def capabilities(
     )
     assert result.text_document is not None
     assert result.workspace is not None
+    if edits:
+        result.workspace.apply_edit = True
+        result.workspace.workspace_edit = types.WorkspaceEditClientCapabilities(
+            document_changes=True,
+            resource_operations=[types.ResourceOperationKind.Create],
+            change_annotation_support=types.ChangeAnnotationsSupportOptions(),
+        )
+        result.workspace.code_lens = types.CodeLensWorkspaceClientCapabilities(refresh_support=True)
+    if actions:
+        result.text_document.code_action = types.CodeActionClientCapabilities(
+            data_support=True,
+            resolve_support=types.ClientCodeActionResolveOptions(["edit"]),
+            tag_support=types.CodeActionTagOptions([types.CodeActionTag.LlmGenerated]),
+        )
     if encodings is not None:
         result.general = types.GeneralClientCapabilities(position_encodings=list(encodings))
     if notebooks:
@@ -210,6 +237,20 @@ def capabilities(
     if virtual_documents:
         result.workspace.text_document_content = types.TextDocumentContentClientCapabilities()
     return result
+
+
+def _converter() -> Converter:
+    """Return pygls' converter, which takes a code action that has a command for a bare command."""
+    converter: Converter = default_converter()  # type: ignore[no-untyped-call]
+    either: Any = types.Command | types.CodeAction
+
+    def structure(value: Any, _: Any) -> types.Command | types.CodeAction:
+        if isinstance(value.get("command"), str):
+            return converter.structure(value, types.Command)
+        return converter.structure(value, types.CodeAction)
+
+    converter.register_structure_hook(either, structure)
+    return converter
 
 
 def _progress(editor: Editor, params: types.ProgressParams) -> None:
@@ -225,6 +266,18 @@ def _message(editor: Editor, params: types.ShowMessageParams) -> None:
 
 def _status(editor: Editor, params: Any) -> None:
     editor.statuses.append(params)
+    editor.arrived.set()
+
+
+def _apply(
+    editor: Editor, params: types.ApplyWorkspaceEditParams
+) -> types.ApplyWorkspaceEditResult:
+    editor.applied.append(params)
+    return editor.applies
+
+
+def _refresh(editor: Editor, params: None) -> None:
+    editor.refreshes += 1
     editor.arrived.set()
 
 

@@ -16,7 +16,6 @@ from opencoder_lsp import __version__
 from tests.fakes.engine import FakeEngine
 from tests.protocol.conftest import StartEditor
 from tests.protocol.editor import URI, Editor, capabilities
-from tests.protocol.raw import RawServer
 
 CodeOf = Callable[[dict[str, Any]], str]
 CODE = "import os\n\ndef add(a, b):\n    return a + b\n\nprint(add(1, 2))\n"
@@ -67,20 +66,6 @@ async def test_exactly_the_selected_code_or_the_paragraph_around_the_cursor_is_a
     assert fake.requests[0]["priority"] == 10
 
 
-async def test_the_code_action_lets_the_server_show_the_answer(
-    raw: RawServer, fake: FakeEngine
-) -> None:
-    async with raw:
-        await raw.initialize()
-        item = {"uri": URI, "languageId": "python", "version": 1, "text": CODE}
-        raw.send("textDocument/didOpen", {"textDocument": item})
-        params = {"textDocument": {"uri": URI}, "range": FUNCTION, "context": {"diagnostics": []}}
-        (action,) = (await raw.request(1, "textDocument/codeAction", params))["result"]
-        assert action["title"] == action["command"]["title"] == "Explain with OpenCoder"
-        assert action["command"]["command"] == "opencoder.explain"
-        assert action["command"]["arguments"] == [{"uri": URI, "range": FUNCTION, "show": True}]
-
-
 async def test_an_answer_is_a_file_of_the_user_s_own_where_the_editor_shows_files(
     start: StartEditor, fake: FakeEngine
 ) -> None:
@@ -92,29 +77,6 @@ async def test_an_answer_is_a_file_of_the_user_s_own_where_the_editor_shows_file
     text, mode = read(Path(unquote(urlsplit(shown.uri).path)))
     assert text == "# Explanation of module.py\n\nIt adds.\n"
     assert mode == 0o600
-
-
-async def test_the_code_action_is_offered_for_what_the_editor_asks_for(editor: Editor) -> None:
-    identifier = editor.open(CODE)
-    if not editor.has_command("opencoder.explain"):
-        pytest.skip("the server has no command opencoder.explain")
-    place = types.Position(3, 6)
-
-    async def offered(only: list[str] | None, automatic: bool = False, line: int = 3) -> bool:
-        trigger = types.CodeActionTriggerKind.Automatic if automatic else None
-        context = types.CodeActionContext([], only=only, trigger_kind=trigger)
-        span = types.Range(types.Position(line, 0), types.Position(line, place.character))
-        if automatic:
-            span = types.Range(place, place)
-        params = types.CodeActionParams(identifier, span, context)
-        return bool(await editor.text_document_code_action_async(params))
-
-    assert await offered(None)
-    assert await offered([""])
-    assert await offered(["opencoder"])
-    assert not await offered(["refactor", "quickfix"])
-    assert not await offered(None, automatic=True)
-    assert not await offered(None, line=1)
 
 
 async def test_an_answer_is_a_document_of_ours_where_the_editor_can_ask_for_its_text(

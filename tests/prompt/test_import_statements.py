@@ -1,0 +1,41 @@
+"""Which imports of a file a piece of its code needs."""
+
+import pytest
+
+from opencoder_lsp.prompt.import_statements import import_statements
+
+
+@pytest.mark.parametrize(
+    ("text", "code", "expected"),
+    [
+        ("import os\nimport sys\n", "os.getcwd()", "import os"),
+        ("from a.b import c as d\n", "d()", "from a.b import c as d"),
+        (
+            "from a import (\n    b,\n    c,\n)\nx = 1\n",
+            "c()",
+            "from a import (\n    b,\n    c,\n)",
+        ),
+        ('"""\nfrom the list, use it\n"""\n', "use list", ""),
+        ("import os\n", "import os\nos.getcwd()", ""),
+        ("import os\r\nimport re\r\n", "re.sub", "import re"),
+        ('import {\n  a,\n} from "./x";\n', "a()", 'import {\n  a,\n} from "./x";'),
+        ('const fs = require("fs")\n', "fs.x", 'const fs = require("fs")'),
+        ('import (\n\t"fmt"\n)\n', "fmt.Println()", 'import (\n\t"fmt"\n)'),
+        ("use std::io;\nuse a::{\n    b,\n};\n", "b::c()", "use a::{\n    b,\n};"),
+        ("#include <stdio.h>\n", "main()", "#include <stdio.h>"),
+        ("require 'json'\n", "json(1)", "require 'json'"),
+    ],
+)
+def test_statements_that_name_something_in_the_code_are_shown(
+    text: str, code: str, expected: str
+) -> None:
+    assert import_statements(text, code) == expected
+
+
+def test_there_are_not_too_many() -> None:
+    text = "".join(f"import m{number}\n" for number in range(99))
+    assert import_statements(text, text.replace("import ", "x = ")).count("\n") == 39
+
+
+def test_one_that_is_never_closed_ends_somewhere() -> None:
+    assert import_statements("import (\n" + "a\n" * 999, "a").count("\n") == 59
