@@ -19,17 +19,18 @@ _MOST_TOKENS = 1_000_000
 _MOST_FORCED = 10_000  # characters
 _MOST_BIASES = 1024
 _MOST_CHOICES = 8
-_MOST_LOGPROBS = 5
+_MOST_LOGPROBS = 20
+_MOST_STOPS = 32
+_LONGEST_STOP = 256  # characters
 # Of OpenAI's parameters, those that would change the answer and are not done yet: name → value
 # that means "off".
 _LATER: dict[str, Any] = {
     "echo": False,
     "suffix": "",
-    "stop": [],
 }
 
-
 Bias = Annotated[float, Field(ge=-100, le=100)]
+Stop = Annotated[str, Field(min_length=1, max_length=_LONGEST_STOP)]
 
 
 class RefusedError(OpencoderError):
@@ -70,6 +71,7 @@ class CompletionBody(BaseModel):
     max_tokens: int = Field(16, ge=0, le=_MOST_TOKENS)
     stream: bool = False
     n: int | None = Field(None, ge=1, le=_MOST_CHOICES)
+    stop: Annotated[list[Stop], Field(max_length=_MOST_STOPS)] | Stop | None = None
     stop_token_ids: list[int] = Field(default_factory=list, max_length=1000)
     forced_prefix: str = Field("", max_length=_MOST_FORCED)
     priority: int = Field(0, ge=0, le=100)
@@ -119,6 +121,7 @@ class CompletionBody(BaseModel):
         return Params(
             max_tokens=self.max_tokens,
             stop_ids=frozenset(self.stop_token_ids),
+            stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
             forced_prefix=utf8(self.forced_prefix),
             priority=self.priority,
             temperature=self.temperature,

@@ -100,12 +100,17 @@ def refused(raw: bytes | None = None, **body: Any) -> RefusedError:
         ("logit_bias", {str(10**30): 1}),
         ("logit_bias", {str(id): 1 for id in range(1025)}),
         ("logit_bias", [1, 2]),
-        ("logprobs", 6),
+        ("logprobs", 21),
         ("logprobs", -1),
         ("logprobs", True),
         ("echo", True),
         ("suffix", "x"),
-        ("stop", ["\n"]),
+        ("stop", [""]),
+        ("stop", ""),
+        ("stop", 5),
+        ("stop", [None]),
+        ("stop", ["x"] * 33),
+        ("stop", "x" * 257),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: Any) -> None:
@@ -150,6 +155,7 @@ def test_values_arrive_as_they_were_sent() -> None:
     body = parse(
         max_tokens=5,
         stop_token_ids=[3, 3, 4],
+        stop=["x", "\n"],
         forced_prefix="é",
         priority=10,
         temperature=0,
@@ -164,6 +170,7 @@ def test_values_arrive_as_they_were_sent() -> None:
     assert body.params(MODEL) == Params(
         max_tokens=5,
         stop_ids=frozenset({3, 4}),
+        stop=("x", "\n"),
         forced_prefix="é".encode(),
         priority=10,
         temperature=0.0,
