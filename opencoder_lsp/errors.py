@@ -57,3 +57,13 @@ class EngineBusyError(EngineError):
 
 class InvalidRequestError(EngineError):
     """The engine refused the request as it stands; asking again will not help."""
+
+
+def describe(error: BaseException) -> str:
+    """Name an error's type and place for the log; its own message may hold the user's text."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f" in {code.co_name} ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return type(error).__name__ + place

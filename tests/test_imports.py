@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "paths": {"errors"},
     "models": BASE,
     "prompt": {"models", *BASE},
-    "client": {"models", *BASE},
+    "client": {"prompt", "models", *BASE},
     "database": {"errors", "paths"},
     "stats": {"database", *BASE},
     "conversations": {"database", "models", *BASE},

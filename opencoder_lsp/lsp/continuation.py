@@ -5,8 +5,8 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from opencoder_lsp.client.connection import Engine
 from opencoder_lsp.errors import PromptError
-from opencoder_lsp.lsp.connection import Engine
 from opencoder_lsp.prompt.completion import CompletionPrompt, Place, build
 from opencoder_lsp.prompt.healing import LONGEST
 from opencoder_lsp.prompt.snippets import Snippet
