@@ -1,10 +1,9 @@
 """
-What comes over the socket: a subset of OpenAI's completions API; and its error objects.
+What comes over the socket: a subset of OpenAI's completions API.
 
 Everything that a request can get wrong is found here, before torch sees it.
 """
 
-import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -12,15 +11,15 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from opencoder_lsp.engine.core import Loaded
 from opencoder_lsp.engine.request import Params
 from opencoder_lsp.engine.text import utf8
-from opencoder_lsp.errors import OpencoderError, PromptTooLongError
+from opencoder_lsp.errors import PromptTooLongError
+from opencoder_lsp.serving.refusals import RefusedError
 
-BODY_LIMIT = 8 * 1024 * 1024  # bytes
 _MOST_TOKENS = 1_000_000
 _MOST_FORCED = 10_000  # characters
 _MOST_BIASES = 1024
 _MOST_CHOICES = 8
 _MOST_LOGPROBS = 20
-_MOST_STOPS = 32
+_MOST_STOPS = 64
 _LONGEST_STOP = 256  # characters
 # Of OpenAI's parameters, those that would change the answer and are not done yet: name → value
 # that means "off".
@@ -31,34 +30,6 @@ _LATER: dict[str, Any] = {
 
 Bias = Annotated[float, Field(ge=-100, le=100)]
 Stop = Annotated[str, Field(min_length=1, max_length=_LONGEST_STOP)]
-
-
-class RefusedError(OpencoderError):
-    """A request that is answered with an error object and an HTTP status."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        code: str | None = None,
-        param: str | None = None,
-        retry_after: int | None = None,
-    ) -> None:
-        """`retry_after` is in seconds."""
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.param = param
-        self.retry_after = retry_after
-
-    def as_json(self) -> dict[str, Any]:
-        """Return OpenAI's error object."""
-        kind = "invalid_request_error" if self.status < 429 else "server_error"
-        if self.status == 429:
-            kind = "rate_limit_error"
-        error = {"message": str(self), "type": kind, "code": self.code, "param": self.param}
-        return {"error": error}
 
 
 class CompletionBody(BaseModel):
@@ -157,12 +128,3 @@ def check_ids(ids: list[int], vocab_size: int, param: str) -> None:
         raise RefusedError(
             400, f"{param}: token id {wrong} is not within 0 to {vocab_size - 1}", param=param
         )
-
-
-def sse(data: dict[str, Any]) -> bytes:
-    """Return one server-sent event; JSON keeps line ends out of it."""
-    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
-
-
-DONE = b"data: [DONE]\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"

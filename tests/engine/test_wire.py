@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencoder_lsp.engine.request import Params
-from opencoder_lsp.engine.wire import CompletionBody, RefusedError, sse
+from opencoder_lsp.engine.wire import CompletionBody
+from opencoder_lsp.serving.messages import sse
+from opencoder_lsp.serving.refusals import RefusedError
 from tests.fakes.runner import FakeRunner, loaded
 
 MODEL = loaded(FakeRunner(), context=10)
@@ -109,7 +111,7 @@ def refused(raw: bytes | None = None, **body: Any) -> RefusedError:
         ("stop", ""),
         ("stop", 5),
         ("stop", [None]),
-        ("stop", ["x"] * 33),
+        ("stop", ["x"] * 65),
         ("stop", "x" * 257),
     ],
 )
