@@ -46,8 +46,9 @@ MAY_IMPORT = {
     "serving": {"errors"},
     "engine": {"prompt.tokenizer", "serving", "models", *BASE},
     "lsp": {"prompt", "client", "conversations", "stats", "models", *BASE},
+    "api": {"prompt", "client", "conversations", "serving", "models", "settings_sections", *BASE},
     "bench": {"prompt", "client", "models", "engine.machine", *BASE},
-    "cli": {"prompt", "client", "conversations", "stats", "models", "lsp", "bench", *BASE},
+    "cli": {"prompt", "client", "conversations", "stats", "models", "lsp", "api", "bench", *BASE},
 }
 
 
