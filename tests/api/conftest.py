@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from dataclasses import replace
@@ -17,6 +18,7 @@ from opencoder_lsp.api.server import bind, served
 from opencoder_lsp.api.state import State
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
+from tests.api.process import ServeProcess
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
 
@@ -106,6 +108,23 @@ async def fake(tmp_path: Path) -> AsyncIterator[FakeEngine]:
 def settings(model_folder: Path, fake: FakeEngine) -> Settings:
     """Settings that lead to it."""
     return Settings.load(cli=[f"model.name={model_folder}", f"engine.url={fake.url}"])
+
+
+@pytest.fixture
+def env(settings: Settings) -> dict[str, str]:
+    """The environment of a process with these settings."""
+    ours = {
+        "OPENCODER_ENGINE_URL": settings.engine.url,
+        "OPENCODER_MODEL_NAME": settings.model.name,
+    }
+    return {**os.environ, **ours}
+
+
+@pytest.fixture
+async def process(env: dict[str, str]) -> AsyncIterator[ServeProcess]:
+    """The API as a process of its own, its engine ready."""
+    async with ServeProcess(env) as process:
+        yield process
 
 
 @pytest.fixture
