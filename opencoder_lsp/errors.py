@@ -67,3 +67,13 @@ class AnswerError(OpencoderError):
 
 class StaleError(OpencoderError):
     """What was asked about is not any more what it was."""
+
+
+def describe(error: BaseException) -> str:
+    """Name an error's type and place for the log; its own message may hold the user's text."""
+    place, trace = "", error.__traceback__
+    while trace is not None:
+        code = trace.tb_frame.f_code
+        place = f" in {code.co_name} ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
+        trace = trace.tb_next
+    return type(error).__name__ + place

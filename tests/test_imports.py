@@ -39,17 +39,19 @@ MAY_IMPORT = {
     "paths": {"errors"},
     "models": BASE,
     "prompt": {"models", *BASE},
-    "client": {"models", *BASE},
+    "client": {"prompt", "models", *BASE},
     "database": {"errors", "paths"},
     "markdown": set[str](),
     "stats": {"database", *BASE},
     "conversations": {"database", "markdown", *BASE},
-    "engine": {"prompt.tokenizer", "models", *BASE},
+    "serving": {"errors"},
+    "engine": {"prompt.tokenizer", "serving", "models", *BASE},
     "lsp": {"prompt", "client", "conversations", "stats", "models", *BASE},
+    "api": {"prompt", "client", "conversations", "serving", "models", "settings_sections", *BASE},
     "bench": {"prompt", "client", "models", "engine.machine", *BASE},
     "cli": {
-        *("prompt", "client", "conversations", "stats", "models", "lsp", "bench", "markdown"),
-        *BASE,
+        *("prompt", "client", "conversations", "stats", "models", "lsp", "api", "bench"),
+        *("markdown", *BASE),
     },
 }
 

@@ -128,6 +128,41 @@ add_task_commands(app)
 
 
 @app.command()
+def serve(
+    host: Annotated[str, typer.Option(help="Address to listen on.")] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=0, max=65535, help="0 for any free one.")] = 18888,
+    api_keys_file: Annotated[
+        Path | None,
+        typer.Option(help="Lines of name:key; with it, every request needs one of the keys."),
+    ] = None,
+    allow_remote: Annotated[
+        bool, typer.Option("--allow-remote", help="Needed to listen where other machines reach.")
+    ] = False,
+    allow_host: Annotated[
+        list[str] | None, typer.Option(help="A further name of this server; may be repeated.")
+    ] = None,
+    cors_origin: Annotated[
+        list[str] | None,
+        typer.Option(help="A web page's origin that may ask, as https://example.com."),
+    ] = None,
+    key_concurrency: Annotated[
+        int, typer.Option(min=1, max=1000, help="Answers side by side for one key.")
+    ] = 16,
+    pairs: SetOption = None,
+) -> None:
+    """Serve the model by OpenAI's ChatCompletions API, http://127.0.0.1:18888/v1.
+
+    Open to programs on this machine, closed to web pages. To other machines it is only opened with
+    --host, --api-keys-file and --allow-remote.
+    """
+    from opencoder_lsp.cli.serve import Options, run_serve
+
+    names, origins = allow_host or [], cors_origin or []
+    options = Options(host, port, api_keys_file, allow_remote, names, origins, key_concurrency)
+    raise typer.Exit(run_serve(options, pairs or []))
+
+
+@app.command()
 def doctor(pairs: SetOption = None, json: JsonOption = False) -> None:
     """Check this machine and say, line by line, what is well and what to do about the rest."""
     from opencoder_lsp.cli.doctor import run_doctor

@@ -9,6 +9,7 @@ from pydantic.dataclasses import dataclass as checked_dataclass
 from opencoder_lsp.errors import EngineError
 
 _OPTIONS = (
+    "stop",
     "forced_prefix",
     "priority",
     "top_k",
@@ -65,7 +66,8 @@ class CompletionRequest:
     One request: token ids in, text out. Names and meanings are OpenAI's where they have one.
 
     `max_tokens` 0 generates nothing: it makes the engine compute the prompt and keep it for the
-    next request. `forced_prefix` is text that the answer must begin with (and will contain).
+    next request. The answer ends in front of the first of the strings `stop`, and at a token of
+    `stop_token_ids`. `forced_prefix` is text that the answer must begin with (and will contain).
     `priority` is 0 for completions, 10 for chat, 20 for warm-up. Temperature 0 is greedy; `top_k`
     0 is off; `logit_bias` is by token id. With `n` there are several answers, of which number i is
     drawn with `seed` + i. `logprobs` is how many of the likeliest tokens to name beside each token,
@@ -75,6 +77,7 @@ class CompletionRequest:
     prompt: list[int]
     max_tokens: int
     stop_token_ids: list[int] = field(default_factory=list)
+    stop: list[str] = field(default_factory=list)
     forced_prefix: str = ""
     priority: int = 0
     temperature: float = 0.0

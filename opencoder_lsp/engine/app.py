@@ -16,26 +16,20 @@ from starlette.requests import Request as HttpRequest
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from opencoder_lsp.engine import wire
 from opencoder_lsp.engine.answer import Answer
 from opencoder_lsp.engine.core import Engine, Loaded
 from opencoder_lsp.engine.lifetime import Lifetime, wait_any
 from opencoder_lsp.engine.metrics import Metrics
 from opencoder_lsp.engine.request import OverdueError
-from opencoder_lsp.engine.responses import (
-    EventStream,
-    WholeAnswer,
-    read_body,
-    refusal,
-    refuse_bug,
-    refuse_http,
-)
+from opencoder_lsp.engine.responses import EventStream, WholeAnswer
 from opencoder_lsp.engine.status import Status
 from opencoder_lsp.engine.step import OutOfMemoryError
 from opencoder_lsp.engine.stream import Piece, Stream
-from opencoder_lsp.engine.wire import RefusedError
+from opencoder_lsp.engine.wire import CompletionBody
 from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
 from opencoder_lsp.models.registry import known
+from opencoder_lsp.serving.messages import DONE, KEEP_ALIVE, read_body, sse
+from opencoder_lsp.serving.refusals import RefusedError, refusal, refuse_bug, refuse_http
 
 log = logging.getLogger(__name__)
 
@@ -102,10 +96,10 @@ class App:
             async with self._status.watch() as changed:
                 while not (gone.is_set() or self._lifetime.closing.is_set()):
                     changed.clear()
-                    yield wire.sse(self._status.as_json())
+                    yield sse(self._status.as_json())
                     closing = self._lifetime.closing
                     while not await wait_any(changed, gone, closing, seconds=_KEEP_ALIVE_SECONDS):
-                        yield wire.KEEP_ALIVE
+                        yield KEEP_ALIVE
 
     async def _completions(self, request: HttpRequest) -> Response:
         try:
@@ -120,9 +114,9 @@ class App:
 
     async def _submit(self, request: HttpRequest) -> tuple[Stream, bool]:
         """Check a request and hand it in; return its stream, and whether the client streams."""
-        raw = await read_body(request, wire.BODY_LIMIT)
+        raw = await read_body(request)
         loaded = self._ready()
-        body = wire.CompletionBody.parse(raw)
+        body = CompletionBody.parse(raw)
         self._check_model(body.model)
         ids = await asyncio.to_thread(body.ids, loaded)  # a long text takes a while to encode
         try:
@@ -167,10 +161,10 @@ class App:
         try:
             async with self._at_work(stream):
                 async for piece in stream:
-                    event = wire.sse(answer.chunk(_wanted(piece)))
-                    yield event + wire.DONE if piece.usage else event
+                    event = sse(answer.chunk(_wanted(piece)))
+                    yield event + DONE if piece.usage else event
         except (EngineError, RefusedError) as error:
-            yield wire.sse(self._refused(error).as_json())
+            yield sse(self._refused(error).as_json())
 
     async def _whole(self, stream: Stream, answer: Answer) -> Response:
         try:

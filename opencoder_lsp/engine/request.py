@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from opencoder_lsp.engine.lookup import Lookup
+from opencoder_lsp.engine.stops import Stops
 from opencoder_lsp.engine.text import TextStream
 from opencoder_lsp.errors import EngineError
 
@@ -20,6 +21,7 @@ class Params:
 
     max_tokens: int = 16  # 0 fills a slot and generates nothing
     stop_ids: frozenset[int] = frozenset()
+    stop: tuple[str, ...] = ()  # strings in front of which the text behind the prefix ends
     forced_prefix: bytes = b""  # UTF-8 with which the output has to begin
     priority: int = COMPLETION
     temperature: float = 0.0  # 0 is greedy
@@ -29,7 +31,6 @@ class Params:
     presence_penalty: float = 0.0  # taken off the logit of each token that the output has
     frequency_penalty: float = 0.0  # taken off once for each time that it has it
     logit_bias: tuple[tuple[int, float], ...] = ()  # token ids, and what their logits gain
-
     logprobs: int | None = None  # how many of the likeliest tokens are named with each
 
     @property
@@ -112,6 +113,7 @@ class Request:
     context: int  # tokens that prompt and output may have together
     prompt_tokens: int = field(init=False)
     forced_left: bytes = field(init=False)
+    stops: Stops | None = field(init=False, default=None)
     state: State = State.WAITING
     arrival: int = -1  # its place among equals, from the moment it waits for a slot
     slot: int = -1  # -1 while it has none
@@ -130,6 +132,8 @@ class Request:
         """Remember where the prompt ends."""
         self.prompt_tokens = len(self.ids)
         self.forced_left = self.params.forced_prefix
+        if self.params.stop:
+            self.stops = Stops(self.params.stop, len(self.forced_left.decode()))
 
     @property
     def output_tokens(self) -> int:
@@ -155,19 +159,18 @@ class Request:
             return "stop"
         self.ids.append(token)
         piece = self.text.push(token)
-        if self.score is None:
-            self._emit(piece)
-        else:
-            self.sink(Scored(piece, self.score))
+        self._emit(piece if self.score is None else Scored(piece, self.score))
         if self.forced_left:
             self.forced_left = self.forced_left[len(self.text.token_bytes(token)) :]
+        if self.stops is not None and self.stops.found:
+            return "stop"
         return None if self.most_tokens else "length"
 
     def finish(self, reason: Reason) -> None:
         """End well, or because nobody waits any more."""
         self._end()
         if reason != "cancelled":
-            self._emit(self.text.finish())
+            self._emit_rest()
         cached = self.cached or 0
         seconds = time.monotonic() - self.submitted
         first = None if self.first_token is None else self.first_token - self.submitted
@@ -182,6 +185,18 @@ class Request:
         assert self.state is not State.ENDED, f"request {self.id} ends twice"
         self.state = State.ENDED
 
-    def _emit(self, piece: str) -> None:
-        if piece:
-            self.sink(piece)
+    def _emit(self, event: str | Scored) -> None:
+        if self.stops is not None:
+            for shown in self.stops.push(event):
+                self.sink(shown)
+        elif event:
+            self.sink(event)
+
+    def _emit_rest(self) -> None:
+        if self.stops is None:
+            self._emit(self.text.finish())
+        elif not self.stops.found:
+            for held in self.stops.rest():
+                self.sink(held)
+            if rest := self.text.finish():  # half a character
+                self.sink(rest)

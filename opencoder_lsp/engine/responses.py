@@ -2,19 +2,11 @@
 
 import asyncio
 import contextlib
-import logging
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Coroutine
 from typing import Any
 
-from starlette.exceptions import HTTPException
-from starlette.requests import ClientDisconnect
-from starlette.requests import Request as HttpRequest
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
-
-from opencoder_lsp.engine.wire import RefusedError
-
-log = logging.getLogger(__name__)
 
 
 @contextlib.asynccontextmanager
@@ -69,34 +61,3 @@ class WholeAnswer(Response):
         async with _watching(receive, self._left):
             response = await self._make
         await response(scope, receive, send)
-
-
-async def read_body(request: HttpRequest, limit: int) -> bytes:
-    """Return the body; raises RefusedError for one of more than `limit` bytes, or cut short."""
-    body = bytearray()
-    try:
-        async for part in request.stream():
-            body += part
-            if len(body) > limit:
-                raise RefusedError(413, f"the body is longer than {limit} bytes")
-    except ClientDisconnect:
-        raise RefusedError(400, "the body ended early") from None
-    return bytes(body)
-
-
-def refusal(error: RefusedError) -> Response:
-    """Return OpenAI's error object as a response."""
-    wait = {"retry-after": str(error.retry_after)} if error.retry_after is not None else None
-    return JSONResponse(error.as_json(), error.status, headers=wait)
-
-
-async def refuse_http(_request: HttpRequest, error: Exception) -> Response:
-    """Answer an unknown path or method."""
-    assert isinstance(error, HTTPException)
-    return refusal(RefusedError(error.status_code, error.detail))
-
-
-async def refuse_bug(_request: HttpRequest, error: Exception) -> Response:
-    """Answer what should not happen, without its details; uvicorn logs the traceback."""
-    message = f"internal error ({type(error).__name__}); see the engine's log"
-    return refusal(RefusedError(500, message, code="internal_error"))

@@ -12,36 +12,22 @@ import sys
 from collections.abc import Iterator
 
 import uvicorn
-from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from opencoder_lsp.engine.app import App
 from opencoder_lsp.engine.core import Engine
 from opencoder_lsp.engine.lifetime import DRAIN_SECONDS, FIRST_SECONDS, Lifetime
 from opencoder_lsp.engine.status import Status
 from opencoder_lsp.engine.watchdog import StuckError, until_stuck
+from opencoder_lsp.serving.server import Protocol, Server
 
 log = logging.getLogger(__name__)
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
 _CLOSE_SECONDS = 2  # for answers that are being written when the server ends
-_STALL_SECONDS = 60.0  # for a client to read on, when its answer fills all buffers
 
 
-class _Server(uvicorn.Server):
-    """A server that leaves signals to us: they begin a drain."""
-
-    @contextlib.contextmanager
-    def capture_signals(self) -> Iterator[None]:
-        yield
-
-
-class _Protocol(H11Protocol):
-    """
-    HTTP that hangs up on other users before it reads a byte of theirs, and on clients that do not
-    read: to the rest of the engine they have left.
-    """
-
-    _stalled: asyncio.TimerHandle | None = None
+class _Protocol(Protocol):
+    """HTTP that hangs up on other users before it reads a byte of theirs."""
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, or close it where its other end is not this user's."""
@@ -55,30 +41,6 @@ class _Protocol(H11Protocol):
         if uid != os.geteuid():
             log.warning("closed a connection of another user (uid %d)", uid)
             transport.abort()
-
-    def pause_writing(self) -> None:
-        """Wait for the client to read, but not for ever."""
-        super().pause_writing()
-        self._stalled = self.loop.call_later(_STALL_SECONDS, self._hang_up)
-
-    def resume_writing(self) -> None:
-        """The client reads again."""
-        super().resume_writing()
-        self._unset_stalled()
-
-    def connection_lost(self, exc: Exception | None) -> None:
-        """Note that the client has gone."""
-        super().connection_lost(exc)
-        self._unset_stalled()
-
-    def _unset_stalled(self) -> None:
-        if self._stalled is not None:
-            self._stalled.cancel()
-            self._stalled = None
-
-    def _hang_up(self) -> None:
-        log.warning("closed a connection: its client has not read for %g s", _STALL_SECONDS)
-        self.transport.abort()
 
 
 def peer_uid(connection: socket.socket) -> int:
@@ -113,8 +75,8 @@ def _signals(loop: asyncio.AbstractEventLoop, lifetime: Lifetime) -> Iterator[No
             loop.remove_signal_handler(number)
 
 
-def _server(app: App) -> _Server:
-    return _Server(
+def _server(app: App) -> Server:
+    return Server(
         uvicorn.Config(
             app.starlette(),
             http=_Protocol,

@@ -1,10 +1,9 @@
 """
-What comes over the socket: a subset of OpenAI's completions API; and its error objects.
+What comes over the socket: a subset of OpenAI's completions API.
 
 Everything that a request can get wrong is found here, before torch sees it.
 """
 
-import json
 from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator
@@ -12,52 +11,25 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_valida
 from opencoder_lsp.engine.core import Loaded
 from opencoder_lsp.engine.request import Params
 from opencoder_lsp.engine.text import utf8
-from opencoder_lsp.errors import OpencoderError, PromptTooLongError
+from opencoder_lsp.errors import PromptTooLongError
+from opencoder_lsp.serving.refusals import RefusedError
 
-BODY_LIMIT = 8 * 1024 * 1024  # bytes
 _MOST_TOKENS = 1_000_000
 _MOST_FORCED = 10_000  # characters
 _MOST_BIASES = 1024
 _MOST_CHOICES = 8
-_MOST_LOGPROBS = 5
+_MOST_LOGPROBS = 20
+_MOST_STOPS = 64
+_LONGEST_STOP = 256  # characters
 # Of OpenAI's parameters, those that would change the answer and are not done yet: name → value
 # that means "off".
 _LATER: dict[str, Any] = {
     "echo": False,
     "suffix": "",
-    "stop": [],
 }
 
-
 Bias = Annotated[float, Field(ge=-100, le=100)]
-
-
-class RefusedError(OpencoderError):
-    """A request that is answered with an error object and an HTTP status."""
-
-    def __init__(
-        self,
-        status: int,
-        message: str,
-        *,
-        code: str | None = None,
-        param: str | None = None,
-        retry_after: int | None = None,
-    ) -> None:
-        """`retry_after` is in seconds."""
-        super().__init__(message)
-        self.status = status
-        self.code = code
-        self.param = param
-        self.retry_after = retry_after
-
-    def as_json(self) -> dict[str, Any]:
-        """Return OpenAI's error object."""
-        kind = "invalid_request_error" if self.status < 429 else "server_error"
-        if self.status == 429:
-            kind = "rate_limit_error"
-        error = {"message": str(self), "type": kind, "code": self.code, "param": self.param}
-        return {"error": error}
+Stop = Annotated[str, Field(min_length=1, max_length=_LONGEST_STOP)]
 
 
 class CompletionBody(BaseModel):
@@ -70,6 +42,7 @@ class CompletionBody(BaseModel):
     max_tokens: int = Field(16, ge=0, le=_MOST_TOKENS)
     stream: bool = False
     n: int | None = Field(None, ge=1, le=_MOST_CHOICES)
+    stop: Annotated[list[Stop], Field(max_length=_MOST_STOPS)] | Stop | None = None
     stop_token_ids: list[int] = Field(default_factory=list, max_length=1000)
     forced_prefix: str = Field("", max_length=_MOST_FORCED)
     priority: int = Field(0, ge=0, le=100)
@@ -119,6 +92,7 @@ class CompletionBody(BaseModel):
         return Params(
             max_tokens=self.max_tokens,
             stop_ids=frozenset(self.stop_token_ids),
+            stop=(self.stop,) if isinstance(self.stop, str) else tuple(self.stop or ()),
             forced_prefix=utf8(self.forced_prefix),
             priority=self.priority,
             temperature=self.temperature,
@@ -154,12 +128,3 @@ def check_ids(ids: list[int], vocab_size: int, param: str) -> None:
         raise RefusedError(
             400, f"{param}: token id {wrong} is not within 0 to {vocab_size - 1}", param=param
         )
-
-
-def sse(data: dict[str, Any]) -> bytes:
-    """Return one server-sent event; JSON keeps line ends out of it."""
-    return b"data: " + json.dumps(data, separators=(",", ":")).encode() + b"\n\n"
-
-
-DONE = b"data: [DONE]\n\n"
-KEEP_ALIVE = b": keep-alive\n\n"

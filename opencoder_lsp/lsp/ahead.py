@@ -11,9 +11,8 @@ import logging
 from collections import OrderedDict
 from typing import TYPE_CHECKING
 
-from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.errors import OpencoderError, describe
 from opencoder_lsp.lsp.documents import Document, Spot
-from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.inline_completion import place_of
 from opencoder_lsp.lsp.waiting import Timers
 from opencoder_lsp.prompt.completion import Place

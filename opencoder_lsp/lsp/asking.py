@@ -14,8 +14,8 @@ from opencoder_lsp.prompt.conversation import Message, fit
 from opencoder_lsp.settings import Settings
 
 if TYPE_CHECKING:
+    from opencoder_lsp.client.connection import Engine
     from opencoder_lsp.client.engine import CompletionRequest, Usage
-    from opencoder_lsp.lsp.connection import Engine
     from opencoder_lsp.lsp.server import Server
 
 log = logging.getLogger(__name__)

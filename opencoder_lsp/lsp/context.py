@@ -14,9 +14,9 @@ from dataclasses import dataclass, replace
 
 from lsprotocol import types
 
+from opencoder_lsp.errors import describe
 from opencoder_lsp.lsp.documents import Document, Documents
 from opencoder_lsp.lsp.edits import Places, with_changes
-from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.folders import WorkspaceFolders
 from opencoder_lsp.lsp.gathering import LARGEST, Job, OpenText, gather
 from opencoder_lsp.lsp.notebooks import Notebooks

@@ -5,10 +5,10 @@ from contextlib import asynccontextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from opencoder_lsp.client.connection import Engine
 from opencoder_lsp.errors import PromptError
-from opencoder_lsp.lsp.connection import Engine
 from opencoder_lsp.prompt.completion import CompletionPrompt, Place, build
-from opencoder_lsp.prompt.healing import LONGEST
+from opencoder_lsp.prompt.healing import LONGEST, ForcedPrefix
 from opencoder_lsp.prompt.snippets import Snippet
 from opencoder_lsp.settings import CompletionSettings
 
@@ -40,7 +40,7 @@ class EngineContinuation:
 
     async def __aiter__(self) -> AsyncIterator[str]:
         """Iterate over the pieces."""
-        forced = _Forced(self._forced)
+        forced = ForcedPrefix(self._forced)
         async for piece in self._stream:
             text = forced.without(piece)
             if text is None:
@@ -54,7 +54,7 @@ class EngineContinuations:
 
     def __init__(self, stream: "CompletionStream", forced_prefix: str, count: int) -> None:
         self._stream = stream
-        self._forced = [_Forced(forced_prefix) for _ in range(count)]
+        self._forced = [ForcedPrefix(forced_prefix) for _ in range(count)]
 
     @property
     def finish_reasons(self) -> dict[int, str]:
@@ -68,21 +68,6 @@ class EngineContinuations:
                 text = self._forced[piece.index].without(piece.text)
                 if text:
                     yield piece.index, text
-
-
-class _Forced:
-    """Takes the forced prefix off an answer, piece by piece."""
-
-    def __init__(self, prefix: str) -> None:
-        self._awaited = prefix
-        self._failed = False
-
-    def without(self, piece: str) -> str | None:
-        """Return what of a piece is behind the prefix; None once the answer had another one."""
-        common = min(len(self._awaited), len(piece))
-        self._failed = self._failed or self._awaited[:common] != piece[:common]
-        self._awaited = self._awaited[common:]
-        return None if self._failed else piece[common:]
 
 
 class EngineSource:

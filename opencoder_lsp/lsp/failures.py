@@ -6,7 +6,7 @@ from collections.abc import Callable
 from lsprotocol.types import MessageType
 from pygls.exceptions import JsonRpcException
 
-from opencoder_lsp.errors import OpencoderError, PromptError, SettingsError
+from opencoder_lsp.errors import OpencoderError, PromptError, SettingsError, describe
 
 log = logging.getLogger(__name__)
 
@@ -31,16 +31,6 @@ def translated(error: BaseException, method: str) -> tuple[int, str]:
         return error.code, error.message
     log.error("%s failed: %s", method, describe(error))
     return INTERNAL_ERROR, f"{method} failed ({type(error).__name__}); see the server's log"
-
-
-def describe(error: BaseException) -> str:
-    """Name an error's type and place for the log; its own message may hold the user's text."""
-    place, trace = "", error.__traceback__
-    while trace is not None:
-        code = trace.tb_frame.f_code
-        place = f" in {code.co_name} ({code.co_filename.rpartition('/')[2]}:{trace.tb_lineno})"
-        trace = trace.tb_next
-    return type(error).__name__ + place
 
 
 class Troubles:

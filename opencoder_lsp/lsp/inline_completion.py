@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING
 
 from lsprotocol import types
 
-from opencoder_lsp.errors import EngineBusyError, OpencoderError
-from opencoder_lsp.lsp.connection import NotNowError
+from opencoder_lsp.client.connection import NotNowError
+from opencoder_lsp.errors import EngineBusyError, OpencoderError, describe
 from opencoder_lsp.lsp.documents import OUT_OF_STEP, Document, Spot
-from opencoder_lsp.lsp.failures import describe
 from opencoder_lsp.lsp.filters import Insertion, finish
 from opencoder_lsp.lsp.habits import OnText, Wish
 from opencoder_lsp.lsp.items import Selection, accepted, extent

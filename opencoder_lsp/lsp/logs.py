@@ -15,7 +15,7 @@ import time
 from collections.abc import Iterator, Sequence
 from typing import Any
 
-from opencoder_lsp.lsp.failures import describe
+from opencoder_lsp.errors import describe
 
 log = logging.getLogger(__name__)
 

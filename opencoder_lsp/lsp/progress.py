@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from opencoder_lsp.lsp.connection import Status
+from opencoder_lsp.client.connection import Status
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server

@@ -29,6 +29,7 @@ from pygls.capabilities import ServerCapabilitiesBuilder
 from pygls.exceptions import JsonRpcException
 from pygls.protocol import LanguageServerProtocol
 
+from opencoder_lsp.errors import describe
 from opencoder_lsp.lsp.conversion import structured
 from opencoder_lsp.lsp.failures import (
     INTERNAL_ERROR,
@@ -38,7 +39,6 @@ from opencoder_lsp.lsp.failures import (
     NOT_INITIALIZED,
     PARSE_ERROR,
     REQUEST_CANCELLED,
-    describe,
     translated,
 )
 from opencoder_lsp.lsp.framing import Malformed, TooLarge, frame

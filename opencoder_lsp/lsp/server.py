@@ -13,6 +13,7 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from opencoder_lsp import __version__
+from opencoder_lsp.client.connection import Connection, Status
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.lsp import features, lenses
@@ -20,7 +21,6 @@ from opencoder_lsp.lsp.acceptance import Acceptance
 from opencoder_lsp.lsp.ahead import Ahead
 from opencoder_lsp.lsp.answers import SCHEME, Answers
 from opencoder_lsp.lsp.configuration import Configuration
-from opencoder_lsp.lsp.connection import Connection, Status
 from opencoder_lsp.lsp.context import Context
 from opencoder_lsp.lsp.continuation import EngineSource
 from opencoder_lsp.lsp.conversion import make_converter

@@ -16,7 +16,7 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator
 from typing import Any
 
-from opencoder_lsp.lsp.failures import describe
+from opencoder_lsp.errors import describe
 from opencoder_lsp.lsp.framing import BrokenStream, Frames
 
 log = logging.getLogger(__name__)

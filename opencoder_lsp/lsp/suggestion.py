@@ -17,7 +17,7 @@ keys only type what the model is about to say. So the stream belongs to the docu
 import asyncio
 import logging
 
-from opencoder_lsp.lsp.failures import describe
+from opencoder_lsp.errors import describe
 from opencoder_lsp.lsp.generation import Generation, Source, sampled
 from opencoder_lsp.lsp.habits import Habits, Request, Wish
 from opencoder_lsp.lsp.results import Known, Results

@@ -1,4 +1,4 @@
-"""Token healing: which text left of the cursor the model writes anew."""
+"""Token healing: which text left of the cursor the model writes anew, and taking it off again."""
 
 from collections.abc import Callable
 
@@ -19,6 +19,21 @@ def heal(prefix: str) -> tuple[str, str]:
     if start == 0 or not _in_word(prefix[start - 1]):
         start = _run_start(prefix, start, _LONGEST_BLANKS, _is_blank)
     return prefix[:start], prefix[start:].replace("\r\n", "\n")
+
+
+class ForcedPrefix:
+    """Takes the text with which an answer had to begin off it, piece by piece."""
+
+    def __init__(self, prefix: str) -> None:
+        self._awaited = prefix
+        self._failed = False
+
+    def without(self, piece: str) -> str | None:
+        """Return what of a piece is behind the prefix; None once the answer had another one."""
+        common = min(len(self._awaited), len(piece))
+        self._failed = self._failed or self._awaited[:common] != piece[:common]
+        self._awaited = self._awaited[common:]
+        return None if self._failed else piece[common:]
 
 
 def _in_word(character: str) -> bool:

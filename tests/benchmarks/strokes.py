@@ -22,8 +22,8 @@ from starlette.responses import Response
 
 from opencoder_lsp.bench.process import FreshEngine
 from opencoder_lsp.bench.trace import Trace
+from opencoder_lsp.client.connection import Engine
 from opencoder_lsp.client.engine import CompletionRequest, EngineClient
-from opencoder_lsp.lsp.connection import Engine
 from opencoder_lsp.lsp.continuation import EngineSource
 from opencoder_lsp.lsp.generation import Generation
 from opencoder_lsp.models.registry import Model

@@ -59,6 +59,7 @@ def test_names_are_openais_and_defaults_are_not_sent() -> None:
         "top_k": 3,
         "priority": 20,
         "forced_prefix": "a",
+        "stop": ["b"],
     }
     assert not options.keys() & plain.keys()
     every = CompletionRequest(prompt=PROMPT, max_tokens=1, **options)  # type: ignore[arg-type]

@@ -112,7 +112,7 @@ async def test_a_client_that_does_not_read_is_hung_up_on_and_keeps_no_engine_ali
     caplog: pytest.LogCaptureFixture,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(server, "_STALL_SECONDS", 0.05)
+    monkeypatch.setattr(server._Protocol, "stall_seconds", 0.05)
     async with served(load=load_loud, linger=0.05) as engine:
         await ask(client, socket_path, max_tokens=1000)  # far less than the backlog
         async with asyncio.timeout(WAIT):

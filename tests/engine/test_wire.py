@@ -8,7 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencoder_lsp.engine.request import Params
-from opencoder_lsp.engine.wire import CompletionBody, RefusedError, sse
+from opencoder_lsp.engine.wire import CompletionBody
+from opencoder_lsp.serving.messages import sse
+from opencoder_lsp.serving.refusals import RefusedError
 from tests.fakes.runner import FakeRunner, loaded
 
 MODEL = loaded(FakeRunner(), context=10)
@@ -100,12 +102,17 @@ def refused(raw: bytes | None = None, **body: Any) -> RefusedError:
         ("logit_bias", {str(10**30): 1}),
         ("logit_bias", {str(id): 1 for id in range(1025)}),
         ("logit_bias", [1, 2]),
-        ("logprobs", 6),
+        ("logprobs", 21),
         ("logprobs", -1),
         ("logprobs", True),
         ("echo", True),
         ("suffix", "x"),
-        ("stop", ["\n"]),
+        ("stop", [""]),
+        ("stop", ""),
+        ("stop", 5),
+        ("stop", [None]),
+        ("stop", ["x"] * 65),
+        ("stop", "x" * 257),
     ],
 )
 def test_a_bad_value_is_refused_by_name(name: str, value: Any) -> None:
@@ -150,6 +157,7 @@ def test_values_arrive_as_they_were_sent() -> None:
     body = parse(
         max_tokens=5,
         stop_token_ids=[3, 3, 4],
+        stop=["x", "\n"],
         forced_prefix="é",
         priority=10,
         temperature=0,
@@ -164,6 +172,7 @@ def test_values_arrive_as_they_were_sent() -> None:
     assert body.params(MODEL) == Params(
         max_tokens=5,
         stop_ids=frozenset({3, 4}),
+        stop=("x", "\n"),
         forced_prefix="é".encode(),
         priority=10,
         temperature=0.0,

@@ -91,10 +91,22 @@ def choices(body: dict[str, Any], answer: Answer, default: str) -> Iterator[Choi
     limit = body.get("max_tokens", 16)
     for index in range(body.get("n") or 1):
         own = split(answer.others[index - 1]) if 0 < index <= len(answer.others) else first
-        pieces = [*split(prefix), *own]
+        pieces = [*split(prefix), *_stopped(own, body.get("stop") or [])]
         kept = pieces[:limit]
         reason = answer.finish_reason or ("stop" if len(kept) == len(pieces) else "length")
         yield Choice(index, kept, reason, body.get("logprobs") is not None)
+
+
+def _stopped(pieces: list[str], stops: Sequence[str]) -> list[str]:
+    """Return the pieces in front of the first stop string, the last one cut."""
+    text = "".join(pieces)
+    left = min([text.index(stop) for stop in stops if stop in text], default=len(text))
+    ends = accumulate(map(len, pieces))
+    return [
+        piece[: left - end] if end > left else piece
+        for piece, end in zip(pieces, ends, strict=True)
+        if end - len(piece) < left
+    ]
 
 
 def usage(body: dict[str, Any], answer: Answer, spoken: Sequence[Choice]) -> dict[str, Any]:

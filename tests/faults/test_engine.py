@@ -13,7 +13,7 @@ import pytest
 from lsprotocol import types
 from pygls.exceptions import JsonRpcException
 
-from opencoder_lsp.lsp.connection import GONE
+from opencoder_lsp.client.connection import GONE
 from tests.client.conftest import Engines
 from tests.fakes import engine_process
 from tests.fakes.engine import FakeEngine

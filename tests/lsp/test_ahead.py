@@ -2,7 +2,7 @@
 
 import pytest
 
-from opencoder_lsp.lsp.connection import Status
+from opencoder_lsp.client.connection import Status
 from opencoder_lsp.lsp.server import create_server
 from opencoder_lsp.settings import Settings
 

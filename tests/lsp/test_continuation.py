@@ -9,9 +9,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opencoder_lsp.client.connection import Engine
 from opencoder_lsp.client.engine import CompletionStream, EngineClient
 from opencoder_lsp.errors import PromptError
-from opencoder_lsp.lsp.connection import Engine
 from opencoder_lsp.lsp.continuation import EngineContinuation, EngineSource
 from opencoder_lsp.prompt.completion import Place
 from opencoder_lsp.prompt.conversation import TEMPLATES, stop_ids

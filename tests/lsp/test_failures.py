@@ -14,8 +14,9 @@ from opencoder_lsp.errors import (
     OpencoderError,
     PromptError,
     PromptTooLongError,
+    describe,
 )
-from opencoder_lsp.lsp.failures import Troubles, describe, translated
+from opencoder_lsp.lsp.failures import Troubles, translated
 
 
 @pytest.mark.parametrize(

@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
+from opencoder_lsp.client.connection import GONE, Connection, NotNowError, Status
 from opencoder_lsp.client.launcher import socket_path
 from opencoder_lsp.errors import EngineUnavailableError
-from opencoder_lsp.lsp.connection import GONE, Connection, NotNowError, Status
 from opencoder_lsp.models import registry
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings

@@ -11,8 +11,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from opencoder_lsp.errors import EngineUnavailableError, OpencoderError
-from opencoder_lsp.lsp.failures import describe
+from opencoder_lsp.errors import EngineUnavailableError, OpencoderError, describe
 from opencoder_lsp.settings import Settings
 
 if TYPE_CHECKING:

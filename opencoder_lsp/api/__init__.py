@@ -1,0 +1,1 @@
+"""OpenAI's ChatCompletions API on the shared engine: a front without torch."""

@@ -1,0 +1,133 @@
+"""The routes of the API. It makes prompts and passes them on: the model is in the engine."""
+
+import asyncio
+import functools
+import logging
+import time
+from collections.abc import Callable
+from contextlib import AbstractContextManager, nullcontext
+from typing import Any
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from opencoder_lsp.api import chat_completions, completions, metrics
+from opencoder_lsp.api.failures import refused
+from opencoder_lsp.api.generation import Generated
+from opencoder_lsp.api.jobs import Front, Job, check_model
+from opencoder_lsp.api.metrics import Metrics
+from opencoder_lsp.api.security import Guard, Policy
+from opencoder_lsp.api.state import State
+from opencoder_lsp.api.streaming import EventStream
+from opencoder_lsp.errors import OpencoderError
+from opencoder_lsp.serving.messages import read_body
+from opencoder_lsp.serving.refusals import RefusedError, refusal, refuse_bug, refuse_http
+
+log = logging.getLogger(__name__)
+
+_BODY_SECONDS = 10.0
+Prepare = Callable[[bytes, Front], Job]
+
+
+class App:
+    """The ASGI application; one object for the life of the process."""
+
+    def __init__(self, state: State, policy: Policy) -> None:
+        self._state = state
+        self._policy = policy
+        self._metrics = Metrics()
+        self._started = int(time.time())
+        chat = functools.partial(self._generate, chat_completions.prepare)
+        text = functools.partial(self._generate, completions.prepare)
+        self.routes = [
+            Route("/health", self._health, methods=["GET"]),
+            Route("/metrics", self._show_metrics, methods=["GET"]),
+            Route("/events", self._events, methods=["GET"]),
+            Route("/v1/models", self._models, methods=["GET"]),
+            Route("/v1/models/{model:path}", self._model, methods=["GET"]),
+            Route("/v1/chat/completions", chat, methods=["POST"]),
+            Route("/v1/completions", text, methods=["POST"]),
+        ]
+        handlers: Any = {
+            HTTPException: refuse_http,
+            OpencoderError: _refuse,
+            Exception: refuse_bug,
+        }
+        inner = Starlette(routes=self.routes, exception_handlers=handlers)
+        self._guarded: ASGIApp = Guard(inner, policy)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer, as ASGI asks, and count the answer."""
+
+        async def counting(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = scope["path"] if scope["path"] in self._paths else "other"
+                self._metrics.responded(route, message["status"])
+            await send(message)
+
+        await self._guarded(scope, receive, counting)
+
+    @functools.cached_property
+    def _paths(self) -> frozenset[str]:
+        return frozenset(route.path for route in self.routes)
+
+    async def _health(self, _request: Request) -> Response:
+        kind = self._state.kind
+        return JSONResponse({"state": kind}, 200 if kind == "ready" else 503)
+
+    async def _show_metrics(self, _request: Request) -> Response:
+        return Response(self._metrics.text(), media_type=metrics.MEDIA_TYPE)
+
+    async def _events(self, _request: Request) -> Response:
+        return EventStream(self._state.events())
+
+    async def _models(self, _request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [self._card()]})
+
+    async def _model(self, request: Request) -> Response:
+        card = self._card()
+        check_model(request.path_params["model"], card["id"])
+        return JSONResponse(card)
+
+    def _card(self) -> dict[str, Any]:
+        model, health = self._state.connection.model, self._state.connection.health
+        if model is None:
+            raise self._not_ready()
+        length = (health and health.context_length) or model.manifest.context_length
+        card = {"id": model.name, "object": "model", "created": self._started}
+        return {**card, "owned_by": "opencoder-lsp", "max_model_len": length}
+
+    async def _generate(self, prepare: Prepare, request: Request) -> Response:
+        raw = await read_body(request, patience=_BODY_SECONDS)
+        front = await self._front()
+        job = await asyncio.to_thread(prepare, raw, front)
+        turn = self._turn(request.state.key)
+        return Generated(job, front.engine.client, turn, self._metrics)
+
+    async def _front(self) -> Front:
+        """Return the engine, if it is there by now; raises what `refused` makes a 503 of."""
+        connection = self._state.connection
+        if self._state.kind in ("loading", "draining"):
+            self._state.connect()
+            raise self._not_ready()
+        engine = await connection.engine_at_once()
+        assert connection.model is not None  # or there would be no engine
+        return Front(engine, connection.model.name, self._state.settings)
+
+    def _not_ready(self) -> RefusedError:
+        kind = self._state.kind
+        code = "draining" if kind == "draining" else "loading"
+        return RefusedError(503, f"the server is {code}", code=code, retry_after=2)
+
+    def _turn(self, key: str) -> AbstractContextManager[None]:
+        keys = self._policy.keys
+        return nullcontext() if keys is None else keys.turn(key)
+
+
+async def _refuse(_request: Request, error: Exception) -> Response:
+    assert isinstance(error, OpencoderError)
+    return refusal(refused(error))

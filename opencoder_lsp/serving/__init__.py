@@ -1,0 +1,1 @@
+"""What the engine's HTTP and the API's have in common."""

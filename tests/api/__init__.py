@@ -1,0 +1,1 @@
+"""Tests of `opencoder_lsp.api`."""

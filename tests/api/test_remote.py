@@ -1,0 +1,105 @@
+"""The API as the engine of a front on another machine."""
+
+import json
+from collections.abc import AsyncIterator
+
+import pytest
+
+from opencoder_lsp.client.engine import CompletionRequest, EngineClient
+from opencoder_lsp.client.launcher import Launcher
+from opencoder_lsp.errors import EngineBusyError, EngineError, InvalidRequestError
+from opencoder_lsp.settings import Settings
+from tests.api.conftest import Api
+from tests.fakes.engine import FakeEngine
+
+REQUEST = CompletionRequest(
+    prompt=[5, 6, 7],
+    max_tokens=20,
+    stop_token_ids=[3],
+    stop=["x"],
+    forced_prefix="re",
+    priority=20,
+    temperature=0.5,
+    top_k=3,
+    seed=0,
+    n=2,
+    logit_bias={5: -1.0},
+    logprobs=1,
+)
+
+
+@pytest.fixture
+async def launcher(api: Api, settings: Settings) -> AsyncIterator[Launcher]:
+    """The way to the engine of a front whose engine is the API."""
+    pairs = [f"model.name={settings.model.name}", f"engine.url={api.url}"]
+    launcher = Launcher(Settings.load(cli=pairs))
+    yield launcher
+    await launcher.stop()
+
+
+async def test_a_front_elsewhere_is_told_how_the_engine_is(
+    launcher: Launcher, fake: FakeEngine, api: Api
+) -> None:
+    fake.set_health(prompt_tokens_auto=321, folder="/secret", settings={"threads": 2})
+    await api.state.connection.engine()
+    await launcher.client()
+    health = launcher.health
+    assert health is not None
+    assert (health.state, health.model, health.context_length) == ("ready", "tiny", 2048)
+    assert (health.folder, health.pid, health.settings) == ("", 0, {})
+
+
+async def test_its_requests_reach_the_engine_as_they_are(
+    launcher: Launcher, fake: FakeEngine
+) -> None:
+    client = await launcher.client()
+    fake.answer("turn 1", others=["ply"])
+    async with client.complete(REQUEST) as stream:
+        pieces = [piece async for piece in stream.pieces]
+    texts = ["".join(piece.text for piece in pieces if piece.index == n) for n in range(2)]
+    assert texts == ["return 1", "reply"]
+    assert stream.finish_reasons == {0: "stop", 1: "stop"}
+    assert stream.usage is not None
+    assert stream.usage.prompt_tokens == 3
+    assert any(piece.logprobs for piece in pieces)
+    assert fake.requests == [json.loads(json.dumps(REQUEST.body()))]
+
+
+async def test_leaving_ends_the_work_behind_it(launcher: Launcher, fake: FakeEngine) -> None:
+    client = await launcher.client()
+    fake.pause_after(1)
+    async with client.complete(REQUEST) as stream:
+        assert await anext(stream.pieces)
+    await fake.cancelled()
+
+
+async def test_errors_keep_their_kind(launcher: Launcher, fake: FakeEngine) -> None:
+    client = await launcher.client()
+    fake.fail_with(429, "full", retry_after=7)
+    with pytest.raises(EngineBusyError) as busy:
+        await read(client)
+    assert busy.value.retry_after == 7
+    fake.fail_with(400, "prompt: too long")
+    with pytest.raises(InvalidRequestError, match="prompt: too long"):
+        await read(client)
+    fake.error_mid_stream("out of luck")
+    with pytest.raises(EngineError, match="out of luck"):
+        await read(client)
+
+
+async def read(client: EngineClient) -> None:
+    async with client.complete(REQUEST) as stream:
+        _ = [piece async for piece in stream.pieces]
+
+
+async def test_it_hears_when_the_engine_goes_and_when_the_server_does(
+    api: Api, fake: FakeEngine
+) -> None:
+    client = EngineClient(api.url)
+    async with client.events() as healths:
+        assert (await anext(healths)).state == "ready"
+        fake.set_health(state="error", cause="a step took too long")
+        assert (await anext(healths)).cause == "a step took too long"
+        api.state.drain()
+        assert [health.state async for health in healths] == ["draining"]
+    await client.close()
