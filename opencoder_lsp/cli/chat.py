@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from opencoder_lsp.cli import line
-from opencoder_lsp.cli.chat_commands import COMMANDS, Leave, command_of
+from opencoder_lsp.cli.chat_commands import Leave, begin, command_of
 from opencoder_lsp.cli.files import attachment
 from opencoder_lsp.cli.loading import ready_session
 from opencoder_lsp.cli.talk import Talk, newest
@@ -42,12 +42,12 @@ def _converse(pairs: Sequence[str], id: str | None, files: Sequence[str]) -> Non
         opening = ready_session(pairs, [Path.cwd()])
         session = runner.run(opening.__aenter__())
         try:
-            talk = Talk(session, id, how_on=_HOW_ON)
+            talk = Talk(session, None, how_on=_HOW_ON)
             for file in files:
                 talk.attach(file)
             console.print("Ask something. /help lists what else there is, Ctrl-D ends.")
             if id is not None:
-                COMMANDS["show"].run(talk, "")
+                begin(talk, id)
             while (text := line.read()) is not None:
                 _answer(runner, talk, text)
         except Leave:

@@ -60,7 +60,13 @@ def _new(talk: Talk, argument: str) -> None:
 
 
 def _open(talk: Talk, argument: str) -> None:
-    talk.id = Store().find(argument)
+    begin(talk, Store().find(argument))
+
+
+def begin(talk: Talk, id: str) -> None:
+    """Go on with a conversation: show where it is, and find its questions with the up arrow."""
+    talk.id = id
+    line.remember(entry.content for entry in talk.look().entries if entry.role == "user")
     _show(talk, "")
 
 

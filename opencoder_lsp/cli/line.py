@@ -1,5 +1,7 @@
 """A line that the user types, with editing and history where Python has readline."""
 
+from collections.abc import Iterable
+
 try:
     import readline
 except ImportError:  # built without it: lines are read all the same
@@ -17,3 +19,10 @@ def read(start: str = "") -> str | None:
     finally:
         if readline is not None:
             readline.set_startup_hook()
+
+
+def remember(lines: Iterable[str]) -> None:
+    """Let lines be found with the up arrow, the last of them first."""
+    for line in lines:
+        if readline is not None and "\n" not in line:
+            readline.add_history(line)

@@ -87,7 +87,10 @@ async def test_a_conversation_is_drawn_as_markdown_kept_and_gone_on_with(
     async with chat("--continue") as one:
         await one.until("> Hello")
         await one.until("It is bold.")
-        await say(one, "And then?")
+        await one.until("> ")
+        one.type(UP)
+        await one.until("Hello")
+        one.type(CTRL_U + "And then?\r")
         await one.until("fake .answer")
         await ended(one, "/quit\r")
     assert asked(fake, model).index("Hello") < asked(fake, model).index("And then?")
@@ -121,7 +124,9 @@ async def test_a_second_ctrl_c_ends_and_so_does_one_at_the_prompt(
     chat: Chat, fake: FakeEngine
 ) -> None:
     async with chat() as one:
-        await ended(one, CTRL_C, code=130)
+        # Python looks for signals when a key is pressed: one that comes between the prompt and the
+        # wait for a key is not seen before.
+        await ended(one, CTRL_C + "\r", code=130)
     fake.pause_after(1)
     async with chat("Count.") as one:
         await fake.paused()
