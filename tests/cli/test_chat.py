@@ -129,7 +129,7 @@ async def test_a_second_ctrl_c_ends_and_so_does_one_at_the_prompt(
         await ended(one, CTRL_C + "\r", code=130)
     fake.pause_after(1)
     async with chat("Count.") as one:
-        await fake.paused()
+        await one.until("fake")
         one.type(CTRL_C)
         await one.until("(stopped;")
         assert await one.ended() == 130
