@@ -142,6 +142,15 @@ def test_several_windows_write_at_once_and_nothing_is_lost(record: Record) -> No
     assert (count, taken) == (100, 48)
 
 
+def test_a_file_of_the_first_days_which_has_no_version_is_gone_on_with(record: Record) -> None:
+    record.offered(OFFER)
+    with sqlite3.connect(record.path) as database:
+        database.execute("PRAGMA user_version = 0")
+    database.close()
+    record.offered(another("two"))
+    assert len(record.since(1)) == 2
+
+
 def test_a_file_of_something_else_is_an_error_that_names_the_cure(record: Record) -> None:
     record.path.parent.mkdir(mode=0o700)
     record.path.write_bytes(b"no database, but long enough to be looked at" * 100)

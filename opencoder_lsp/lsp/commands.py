@@ -22,6 +22,7 @@ from opencoder_lsp.lsp.arguments import (
 from opencoder_lsp.lsp.chat import chat_command
 from opencoder_lsp.lsp.conversation_commands import CONVERSATION_COMMANDS
 from opencoder_lsp.lsp.edit_tasks import EditKind
+from opencoder_lsp.lsp.progress import work_done
 from opencoder_lsp.lsp.tasks import edit_command, explain_command
 from opencoder_lsp.stats import Record, report
 
@@ -55,7 +56,11 @@ async def chat(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, An
     lastMessageId?}` → `{conversationId, messageId, text, finishReason, usage, dropped}`.
     """
     arguments = parse(ChatArguments, params.command, params.arguments)
-    return await chat_command(ls, arguments)
+    if params.work_done_token is None:
+        return await chat_command(ls, arguments)
+    title = "OpenCoder: answering"
+    async with work_done(ls, title, token=params.work_done_token, cancellable=True):
+        return await chat_command(ls, arguments)
 
 
 async def accepted(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:

@@ -10,7 +10,10 @@ from tests.fuzz.oddities import LARGEST
 
 URIS = ["file:///w/a.py", "untitled:Untitled-1", "file:///w/%C3%A9%20b.md", "file:///w/\ud83d.c"]
 ENCODINGS = ["utf-8", "utf-16", "utf-32"]
-COMMANDS = ["explain", "chat", "conversations", "conversation.delete", "accepted", "status"]
+COMMANDS = [
+    *("explain", "chat", "chat", "accepted", "status", "conversations", "conversation"),
+    *("conversation.delete", "conversation.rename", "conversation.export"),
+]
 METHODS = ["$/x", "textDocument/hover", "x", "", "initialized", "textDocument/didOpen", "shutdown "]
 
 
@@ -185,8 +188,10 @@ class Generator:
         document = {"uri": self._uri(), "range": self._range()}
         known: dict[str, dict[str, Any]] = {
             "explain": {**document, "show": self._dice.random() < 0.5},
-            "chat": {"message": oddities.text(self._dice) + "x", "attachments": [document]},
+            "chat": {"message": "@a.py " + oddities.text(self._dice), "attachments": [document]},
             "conversation.delete": {"conversationId": oddities.text(self._dice, 3)},
+            "conversation.rename": {"conversationId": "x", "title": oddities.text(self._dice)},
+            "conversation.export": {"conversationId": "x", "format": "json"},
             "accepted": {"suggestionId": "x", "acceptedLength": 3},
         }
         arguments = known.get(name, {})

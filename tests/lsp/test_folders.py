@@ -1,5 +1,7 @@
 """Documents' URIs as paths."""
 
+from pathlib import Path
+
 import pytest
 from lsprotocol import types
 
@@ -53,3 +55,14 @@ def test_an_editor_that_knows_only_one_root_is_understood() -> None:
     ours = WorkspaceFolders()
     ours.initialize(types.InitializeParams(types.ClientCapabilities(), root_uri="file:///w"))
     assert ours.shown_path("file:///w/x/y.py") == "x/y.py"
+
+
+def test_conversations_belong_to_the_folders_without_links_the_outermost_first(
+    tmp_path: Path,
+) -> None:
+    real = tmp_path.resolve() / "real"
+    real.mkdir()
+    (tmp_path / "link").symlink_to(real)
+    ours = folders((tmp_path / "link" / "sub").as_uri(), (tmp_path / "link").as_uri())
+    assert ours.workspaces == [str(real), str(real / "sub")]
+    assert folders().workspaces == [""]

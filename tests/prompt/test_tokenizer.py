@@ -148,6 +148,13 @@ def test_control_tokens_give_no_text(small: Tokenizer) -> None:
     assert small.decoder().push(end) == ""
 
 
+def test_text_of_nothing_but_names_of_control_tokens_is_told(small: Tokenizer) -> None:
+    for text in ("", " \n", "<|end_of_turn|>", " <fim_prefix>\n<|endoftext|><|endoftext|> "):
+        assert small.is_control_text(text)
+    for text in ("x", "<|end_of_turn|> x", "<|end_of_turn|", "<|unknown|>"):
+        assert not small.is_control_text(text)
+
+
 def test_control_tokens_are_found_by_name(small: Tokenizer) -> None:
     assert small.has_control("<fim_prefix>")
     assert small.control_id("<fim_prefix>") in small.control_ids

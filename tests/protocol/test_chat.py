@@ -1,39 +1,17 @@
-"""Conversations: what is kept, changed, continued, listed and exported, and by several windows."""
+"""Conversations: what is asked, kept when it is stopped, changed and continued."""
 
-import json
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
 from lsprotocol import types
-from pygls.exceptions import JsonRpcException
 
-from opencoder_lsp.conversations.entries import Entry
-from opencoder_lsp.conversations.store import Store
 from tests.fakes.engine import FakeEngine
 from tests.protocol.conftest import StartEditor
 from tests.protocol.editor import Editor
+from tests.protocol.talking import chat, refused, said
 
 CodeOf = Callable[[dict[str, Any]], str]
-
-
-async def chat(editor: Editor, message: str = "", **more: Any) -> dict[str, Any]:
-    arguments = {"message": message, **more} if message else more
-    return dict(await editor.command("opencoder.chat", arguments))
-
-
-async def refused(editor: Editor, **arguments: Any) -> str:
-    with pytest.raises(JsonRpcException) as error:
-        await chat(editor, **arguments)
-    assert error.value.code == -32602
-    return str(error.value.message)
-
-
-async def said(editor: Editor, answer: dict[str, Any]) -> list[str]:
-    whole = {"conversationId": answer["conversationId"]}
-    messages = (await editor.command("opencoder.conversation", whole))["messages"]
-    return [message["content"] for message in messages]
 
 
 async def stopped(editor: Editor, fake: FakeEngine, pieces: int, **arguments: Any) -> Any:
@@ -171,113 +149,6 @@ async def test_a_completion_goes_before_a_chat(editor: Editor, fake: FakeEngine)
     await talk
 
 
-async def test_two_windows_on_one_conversation_lose_no_turn(
-    start: StartEditor, fake: FakeEngine
-) -> None:
-    one, other = await start(), await start()
-    first = await chat(one, "Hello")
-    id = {"conversationId": first["conversationId"]}
-    fake.pause_after(1)
-    requests = [
-        editor.send_command("opencoder.chat", {"message": message, **id})
-        for editor, message in ((one, "from one"), (other, "from the other"))
-    ]
-    await fake.paused(2)
-    fake.resume()
-    for request in requests:
-        await request
-    contents = await said(one, first)
-    assert contents[:2] == ["Hello", "fake .answer"]
-    assert sorted(contents[2::2]) == ["from one", "from the other"]
-    assert contents[3::2] == ["fake .answer"] * 2
-
-
-async def test_a_change_of_a_turn_that_is_not_the_last_any_more_is_appended_or_refused(
-    editor: Editor, fake: FakeEngine, home: Path
-) -> None:
-    first = await chat(editor, "Hello")
-    seen = {"conversationId": first["conversationId"], "lastMessageId": first["messageId"]}
-    fake.answer("too late")
-    fake.pause_after(1)
-    late = editor.send_command("opencoder.chat", {**seen, "regenerate": True})
-    await fake.paused()
-    other = Store(home / "data" / "conversations.sqlite3")
-    other.add([Entry("user", "Why?"), Entry("assistant", "So.")], first["conversationId"])
-    fake.resume()
-    assert (await late)["conversationId"] == first["conversationId"]
-    whole = ["Hello", "fake .answer", "Why?", "So.", "Hello", "too late"]
-    assert await said(editor, first) == whole
-    for change in ({"regenerate": True}, {"message": "Bye", "editLast": True}, {"continue": True}):
-        assert "gone on in another window" in await refused(editor, **seen, **change)
-    assert await said(editor, first) == whole
-    assert len(fake.requests) == 2
-
-
-async def test_a_conversation_that_is_deleted_meanwhile_stays_deleted(
-    editor: Editor, fake: FakeEngine
-) -> None:
-    first = await chat(editor, "Hello")
-    id = {"conversationId": first["conversationId"]}
-    fake.pause_after(1)
-    request = editor.send_command("opencoder.chat", {"message": "Why?", **id})
-    await fake.paused()
-    await editor.command("opencoder.conversation.delete", id)
-    fake.resume()
-    answer = await request
-    assert answer["text"] == "fake .answer"
-    assert answer["conversationId"] is None
-    assert await editor.command("opencoder.conversations") == []
-    (message,) = editor.messages
-    assert "no such conversation" in message.message
-
-
-async def test_a_window_lists_the_conversations_of_its_folder(
-    start: StartEditor, fake: FakeEngine, tmp_path: Path
-) -> None:
-    folders = [tmp_path / name for name in ("one", "other")]
-    for folder in folders:
-        folder.mkdir()
-    (tmp_path / "link").symlink_to(folders[0])
-    one, other, linked, nowhere = (
-        await start(folder=folders[0].as_uri()),
-        await start(folder=folders[1].as_uri()),
-        await start(folder=(tmp_path / "link").as_uri()),
-        await start(),
-    )
-    await chat(one, "of one")
-    await chat(other, "of the other")
-    await chat(nowhere, "of nowhere")
-
-    async def titles(editor: Editor, **arguments: Any) -> list[str]:
-        listed = await editor.command("opencoder.conversations", arguments)
-        return [conversation["title"] for conversation in listed]
-
-    assert await titles(one) == await titles(linked) == ["of one"]
-    assert await titles(other) == ["of the other"]
-    assert await titles(nowhere) == ["of nowhere"]
-    assert await titles(one, all=True) == ["of nowhere", "of the other", "of one"]
-    (listed,) = await one.command("opencoder.conversations")
-    assert listed["workspace"] == str(folders[0].resolve())
-
-
-async def test_a_conversation_is_renamed_and_exported(editor: Editor, fake: FakeEngine) -> None:
-    fake.answer("A **number**.")
-    id = {"conversationId": (await chat(editor, "What is it?"))["conversationId"]}
-    assert await editor.command("opencoder.conversation.rename", {**id, "title": "Numbers"}) == {}
-    export = "opencoder.conversation.export"
-    text = (await editor.command(export, {**id, "format": "markdown"}))["text"]
-    assert text.startswith("# Numbers\n")
-    assert "## Question\n\nWhat is it?\n\n## Answer of tiny\n\nA **number**.\n" in text
-    data = json.loads((await editor.command(export, {**id, "format": "json"}))["text"])
-    assert data == await editor.command("opencoder.conversation", id)
-    assert [message["role"] for message in data["messages"]] == ["user", "assistant"]
-    for arguments in ({**id, "format": "docx"}, {"conversationId": "nope"}):
-        with pytest.raises(JsonRpcException):
-            await editor.command(export, arguments)
-    with pytest.raises(JsonRpcException, match="needs a title"):
-        await editor.command("opencoder.conversation.rename", {**id, "title": " "})
-
-
 CANNOT_BE_ASKED: list[tuple[dict[str, Any], str]] = [
     ({"message": " \n"}, "the message is empty"),
     ({}, "the message is empty"),
@@ -312,3 +183,32 @@ async def test_a_message_that_does_not_fit_is_refused_with_both_numbers_and_noth
     assert len(fake.requests) == 1
     assert await said(editor, first) == ["Hello", "fake .answer"]
     assert len(await editor.command("opencoder.conversations")) == 1
+
+
+async def test_what_was_said_when_the_editor_ends_is_kept(
+    start: StartEditor, fake: FakeEngine
+) -> None:
+    one = await start()
+    fake.answer("One, two, three.")
+    fake.pause_after(2)
+    one.send_command("opencoder.chat", {"message": "Count.", "token": "s"})
+    await one.until(lambda: one.streamed("s") == "One, two, ")
+    await one.shutdown_session()
+    assert await one.exited() == 0
+    fake.resume()
+    other = await start()
+    (listed,) = await other.command("opencoder.conversations")
+    assert await said(other, {"conversationId": listed["id"]}) == ["Count.", "One, two, "]
+
+
+async def test_an_answer_can_be_stopped_by_its_progress(editor: Editor, fake: FakeEngine) -> None:
+    fake.answer("One, two, three.")
+    fake.pause_after(2)
+    arguments = {"message": "Count.", "token": "s"}
+    request = editor.send_command("opencoder.chat", arguments, work_done_token="wd")
+    await editor.until(lambda: editor.streamed("s") == "One, two, ")
+    assert editor.reports["wd"][0]["cancellable"] is True
+    editor.window_work_done_progress_cancel(types.WorkDoneProgressCancelParams("wd"))
+    answer = await request
+    assert (answer["text"], answer["finishReason"]) == ("One, two, ", "stopped")
+    assert editor.reports["wd"][-1]["kind"] == "end"
