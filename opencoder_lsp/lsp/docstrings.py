@@ -7,13 +7,13 @@ Nothing else changes: the result must parse to the same tree, docstrings aside.
 import ast
 import re
 import textwrap
-import warnings
 from inspect import cleandoc
 
 from opencoder_lsp.errors import AnswerError
 from opencoder_lsp.lsp.code_blocks import CUT_OFF, NO_CODE, NOTHING, UNCHANGED, blocks
 from opencoder_lsp.lsp.cursor import blanks
 from opencoder_lsp.prompt.outline import first_line
+from opencoder_lsp.prompt.python_parser import parse
 
 _QUOTED = re.compile(r'(?s)[rRuU]?("""|\'\'\')(.*?)(?<!\\)\1')
 _WIDTH = 100  # columns of a line
@@ -113,6 +113,11 @@ def _from_code(code: str, name: str) -> str | None:
         return None
     node = _definition(tree, name) or _definition(tree, None)
     body = node.body if node is not None else tree.body
+    return _string(body)
+
+
+def _string(body: list[ast.stmt]) -> str | None:
+    """Return the text of the string that statements begin with."""
     if body and isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
         value = body[0].value.value
         return value if isinstance(value, str) else None
@@ -120,12 +125,8 @@ def _from_code(code: str, name: str) -> str | None:
 
 
 def _evaluated(source: str) -> str | None:
-    try:
-        with warnings.catch_warnings(action="ignore"):
-            value = ast.literal_eval(source)
-    except (SyntaxError, ValueError):
-        return None
-    return value if isinstance(value, str) else None
+    tree = _parsed(source)
+    return _string(tree.body) if tree else None
 
 
 def _definition(tree: ast.Module, name: str | None) -> _Definition | None:
@@ -138,9 +139,8 @@ def _definition(tree: ast.Module, name: str | None) -> _Definition | None:
 
 def _parsed(code: str) -> ast.Module | None:
     try:
-        with warnings.catch_warnings(action="ignore"):
-            return ast.parse(code)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        return parse(code)
+    except SyntaxError:
         return None
 
 

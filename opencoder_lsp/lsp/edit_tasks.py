@@ -1,6 +1,7 @@
 """Tasks whose answer becomes an edit: what is asked, and what is made of the answer."""
 
 import asyncio
+import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import partial
@@ -42,6 +43,9 @@ LABELS: dict[EditKind, str] = {
     "refactor": "Refactor with OpenCoder",
 }
 _LARGEST = 200_000  # characters that are parsed; meanwhile nothing else runs in the server
+
+# What some word of a test is in any language.
+_TEST = re.compile(r"test|assert|expect|should|check", re.IGNORECASE)
 
 # Makes an edit of an answer and whether it was cut off; raises AnswerError where it cannot.
 MakeEdit = Callable[[str, bool], types.WorkspaceEdit]
@@ -177,6 +181,8 @@ def _test_file(ls: "Server", document: Document, tests: NewTests) -> MakeEdit:
     """Return what makes a new file of an answer; one that is there is never written over."""
 
     def fault(code: str) -> str:
+        if _TEST.search(code) is None:
+            return "the model's code tests nothing"
         python = document.language == "python"
         return "the model's code does not parse" if python and syntax_fault(code) else ""
 

@@ -1,8 +1,8 @@
 """`opencoder.explain`, `.fix`, `.document`, `.test`, `.refactor`: work on a piece of a document."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import PurePosixPath
 from typing import TYPE_CHECKING, Any
 
@@ -17,6 +17,7 @@ from opencoder_lsp.lsp.edit_tasks import LABELS, EditKind, EditTask, edit_task
 from opencoder_lsp.lsp.progress import work_done
 from opencoder_lsp.lsp.selection import Lines, selected, selection_of, surrounded
 from opencoder_lsp.lsp.workspace_edits import apply
+from opencoder_lsp.prompt.conversation import Message
 from opencoder_lsp.prompt.tasks import Task
 
 if TYPE_CHECKING:
@@ -102,7 +103,8 @@ async def edited(
     conversation = await remember(ls, question, answer)
     work.check_current(ls)
     try:
-        edit, reason = work.edit(answer.text, answer.finish_reason == "length"), None
+        meant = work.task.meant(answer.text)
+        edit, reason = work.edit(meant, answer.finish_reason == "length"), None
     except AnswerError as error:
         edit, reason = None, str(error)
     return Outcome(work, answer, conversation, edit, reason)
@@ -129,18 +131,44 @@ async def _asked(ls: "Server", task: Task, on_text: OnText) -> tuple[str, Answer
     refused: PromptTooLongError | None = None
     size = 0
     for messages in task.conversations():
-        question = messages[-1].content
+        question = messages[0].content
         length = len(question.encode())
         # A token is a byte at least: what has not lost as many bytes as were too many tokens
         # cannot fit, and need not be counted.
         if refused is not None and size - length < refused.tokens - refused.limit:
             continue
         try:
-            return question, await ask(ls, messages, on_text)
+            return question, await _heard(ls, task, messages, on_text)
         except PromptTooLongError as error:
             refused, size = error, length
     assert refused is not None
     raise refused
+
+
+class _EnoughError(Exception):
+    """The answer is complete, though the model would go on."""
+
+
+async def _heard(ls: "Server", task: Task, messages: Sequence[Message], on_text: OnText) -> Answer:
+    """Ask, and return the answer with what was begun of it; a model that is done is stopped."""
+    said, sent = task.opening, 0
+
+    def hear(piece: str) -> None:
+        nonlocal said, sent
+        said += piece
+        end = task.end(said)
+        if end is not None:
+            said = f"{said[:end]}\n```"
+        on_text(said[sent:])
+        sent = len(said)
+        if end is not None:
+            raise _EnoughError  # which ends the engine's work
+
+    try:
+        answer = await ask(ls, messages, hear)
+    except _EnoughError:
+        return Answer(said, "stop", None)
+    return replace(answer, text=said) if answer.text else answer
 
 
 @asynccontextmanager

@@ -40,7 +40,7 @@ class EditSupport:
         return cls(
             versions=versions,
             annotations=versions and edit.change_annotation_support is not None,
-            new_files=versions and creates,
+            new_files=creates,  # Neovim says so without saying that it knows versions
             applies=bool(workspace.apply_edit),
         )
 

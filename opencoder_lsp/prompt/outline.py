@@ -8,10 +8,11 @@ code is laid out in nearly all languages, whatever its strings and comments hold
 
 import ast
 import re
-import warnings
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
+
+from opencoder_lsp.prompt.python_parser import parse
 
 _LARGEST = 100_000  # characters that are parsed; meanwhile nothing else runs in the process
 _MOST = 2_000  # definitions of a file
@@ -80,11 +81,10 @@ def outline(text: str, language: str) -> list[Scope]:
         return _by_look(lines, language)
     if len(text) <= _LARGEST:
         try:
-            with warnings.catch_warnings(action="ignore"):
-                tree = ast.parse(text)
-            return sorted(_parsed(tree, lines), key=lambda scope: (scope.first, -scope.last))
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            pass
+            found = _parsed(parse(text), lines)
+        except SyntaxError:
+            return _by_look(lines, language)
+        return sorted(found, key=lambda scope: (scope.first, -scope.last))
     return _by_look(lines, language)
 
 

@@ -4,6 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from opencoder_lsp.prompt.conversation import Message
 from opencoder_lsp.prompt.tasks import (
     CodeSelection,
     Kind,
@@ -41,8 +42,9 @@ WHOLE = CodeSelection(
 
 
 def question(task: Task) -> str:
-    (message,) = next(task.conversations())
+    message, *begun = next(task.conversations())
     assert message.role == "user"
+    assert begun == ([Message("assistant", task.opening)] if task.opening else [])
     return message.content
 
 
@@ -117,6 +119,65 @@ def test_where_it_is_too_long_imports_go_first_then_the_scope_then_the_problems(
         [False, False, True, True],
         [False, False, False, True],
     ]
+
+
+@pytest.mark.parametrize(
+    ("language", "code", "opening"),
+    [
+        ("python", "@a\ndef f(\n    b,\n):\n    pass", 'def f(\n    b,\n):\n    """'),
+        ("python", "class A:\n    x = 1", 'class A:\n    """'),
+        ("python", "def f(): return 1", '"""'),
+        ("typescript", "f() {}", "/**\n * "),
+        ("go", "func f() {}", "// "),
+    ],
+)
+def test_documentation_is_begun_for_the_model(language: str, code: str, opening: str) -> None:
+    task = Task("document", CodeSelection("a", language, code))
+    assert task.opening == f"```{language}\n{opening}"
+
+
+def test_nothing_is_begun_where_nothing_is_known_to_fit() -> None:
+    assert Task("document", CodeSelection("a", "cobol", "x")).opening == ""
+    assert Task("fix", WHOLE).opening == ""
+    assert Task("test", CodeSelection("a.ts", "typescript", "f()")).opening == ""
+
+
+def test_what_is_begun_is_complete_where_it_ends_and_not_before() -> None:
+    task = Task("document", CodeSelection("a", "python", "def f():\n    pass"))
+    assert task.end(f"{task.opening}Do it.") is None
+    assert task.end(f'{task.opening}Do it.""') is None
+    whole = f'{task.opening}Do it."""'
+    assert task.end(f"{whole}\n    pass") == len(whole)
+    script = Task("document", CodeSelection("a", "java", "void f() {}"))
+    assert script.end(f"{script.opening}Does.\n */ void") == len(f"{script.opening}Does.\n */")
+    assert Task("fix", WHOLE).end('"""x"""') is None
+
+
+def test_a_model_that_begins_anew_is_not_cut_off_and_means_only_that() -> None:
+    task = Task("document", CodeSelection("a", "python", "def f():\n    pass"))
+    for own in ('"""Do it."""', '\n```python\n"""Do it."""\n```', "```"):
+        assert task.end(task.opening + own) is None
+        assert task.meant(task.opening + own) == own
+    assert task.meant(f"{task.opening}Do it.") == f"{task.opening}Do it."
+    assert Task("fix", WHOLE).meant("```x```") == "```x```"
+
+
+@pytest.mark.parametrize(
+    ("path", "scope", "line"),
+    [
+        ("src/shop/basket.py", "", "from shop.basket import total"),
+        ("shop/__init__.py", "", "from shop import total"),
+        ("basket.py", "class Basket:", "from basket import Basket"),
+        ("my-shop/basket.py", "", ""),
+        ("", "", ""),
+    ],
+)
+def test_tests_with_pytest_begin_with_their_imports(path: str, scope: str, line: str) -> None:
+    code = "    def total(self):\n        pass" if scope else "def total():\n    pass"
+    selection = CodeSelection(path, "python", code, scope=scope)
+    opening = Task("test", selection, framework="pytest").opening
+    assert opening == (f"```python\nimport pytest\n\n{line}\n\n\ndef test_" if line else "")
+    assert Task("test", selection, framework="unittest").opening == ""
 
 
 def test_what_is_not_there_is_not_dropped_again() -> None:

@@ -114,6 +114,33 @@ async def test_a_docstring_is_put_in_and_nothing_else_is_touched(
     assert edit["range"] == {"start": start, "end": start}
 
 
+async def test_a_docstring_is_begun_for_the_model_which_is_stopped_behind_it(
+    opened: Editor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    begun = '```python\ndef add(a, b):\n    """'
+    fake.answer(["Add ", 'them.""', '"\n    ret', "urn 5\n", "never ", "read"])
+    fake.pause_after(4)
+    arguments = {"uri": URI, "range": CURSOR, "token": "t"}
+    result = await opened.command("opencoder.document", arguments)
+    assert code_of(fake.requests[0]).endswith(begun)
+    assert result["text"] == opened.streamed("t") == f'{begun}Add them."""\n```'
+    assert result["edit"]["documentChanges"][0]["edits"][0]["newText"] == '    """Add them."""\n'
+    await fake.cancelled()
+
+
+async def test_tests_are_begun_for_the_model(
+    opened: Editor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    fake.answer("sum():\n    assert add(1, 2) == 3\n```")
+    result = await opened.command("opencoder.test", {"uri": URI, "range": CURSOR})
+    begun = "import pytest\n\nfrom module import add\n\n\ndef test_"
+    text = result["edit"]["documentChanges"][1]["edits"][0]["newText"]
+    assert text == f"{begun}sum():\n    assert add(1, 2) == 3\n"
+    fake.answer("```python\ndef add(a, b):\n    return a + b\n```")
+    result = await opened.command("opencoder.test", {"uri": URI, "range": CURSOR})
+    assert result["reason"] == "the model's code tests nothing"
+
+
 async def test_tests_become_a_new_file_where_the_others_are(
     start: StartEditor, fake: FakeEngine, tmp_path: Path, code_of: CodeOf
 ) -> None:
@@ -151,7 +178,7 @@ async def test_tests_that_have_no_place_are_told_all_the_same(
     editor.open(CODE, uri=uri, language=language)
     fake.answer(TESTS)
     result = await editor.command("opencoder.test", {"uri": uri, "range": FUNCTION})
-    assert result["text"] == TESTS
+    assert result["text"].endswith(TESTS)
     assert result["edit"] is None
     assert reason in result["reason"]
 

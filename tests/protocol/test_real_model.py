@@ -91,3 +91,15 @@ async def test_restarting_ends_the_old_engine_and_starts_another(editor: Editor)
     assert await editor.command("opencoder.restartEngine", {}) == {}
     assert await engine_pid(editor) != first
     assert not psutil.pid_exists(first) or psutil.Process(first).status() == "zombie"
+
+
+async def test_each_task_is_done_or_says_why_not(editor: Editor) -> None:
+    editor.open(CODE)
+    for task in ("fix", "document", "test", "refactor"):
+        arguments = {"uri": URI, "range": WHOLE, "token": task}
+        result = await editor.command(f"opencoder.{task}", arguments)
+        assert result["text"]
+        assert editor.streamed(task) == result["text"]
+        assert result["finishReason"] in ("stop", "length")
+        # What so small a model says is often no edit; then a reason is there, and never both.
+        assert (result["edit"] is None) == bool(result["reason"])
