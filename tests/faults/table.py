@@ -48,7 +48,7 @@ FAULTS = {
     # What comes to the API's port.
     "F37": "A Host that is not ours is 403 before anything is looked at; two of them are 400.",
     "F38": "A web page of another origin, a preflight and a form's body get nothing: 403, 415.",
-    "F39": "With keys every route but /health wants one, as a bearer token and nothing else.",
+    "F39": "With keys every route but /health wants one, as a bearer token or a password.",
     "F40": "It listens for other machines only with keys and a flag; else it does not start.",
     "F41": "Too long is 413 or 431, too slow is 408, and idle connections keep nobody out.",
     "F42": "A number out of range or of a wrong type is a 400 that names it; torch sees none.",
