@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from opencoder_lsp.settings import Settings
 from tests.api.conftest import HELLO, Api, Serve
 from tests.fakes.engine import FakeEngine
 
@@ -191,6 +192,26 @@ async def test_a_full_queue_is_429_with_a_time_to_come_back(
         assert response.headers["retry-after"] == "3"
         error = (await response.json())["error"]
     assert (error["type"], error["code"]) == ("rate_limit_error", "busy")
+
+
+@pytest.mark.fault("F50")
+async def test_more_than_the_engine_has_room_for_are_refused_at_the_door(
+    serve: Serve, fake: FakeEngine, settings: Settings
+) -> None:
+    fake.set_health(slots=1)
+    fake.hold()
+    room = 1 + settings.engine.queue
+    async with serve() as api:
+        asked = [asyncio.create_task(api.ask()) for _ in range(room)]
+        await fake.paused(room)
+        status, answer = await api.tell()
+        assert (status, answer["error"]["code"]) == (429, "busy")
+        assert len(fake.requests) == room
+        asked.pop().cancel()
+        await fake.cancelled()
+        fake.resume()
+        assert len(await asyncio.gather(*asked)) == room - 1
+        assert await api.ask()
 
 
 @pytest.mark.fault("F51")

@@ -9,10 +9,11 @@ from pathlib import Path
 
 import pytest
 
+from opencoder_lsp.api.server import Protocol
 from opencoder_lsp.cli.serve import Options, policy_of
 from opencoder_lsp.client.engine import EngineClient
 from opencoder_lsp.errors import SettingsError
-from tests.api.conftest import HELLO
+from tests.api.conftest import HELLO, Api
 from tests.api.process import ServeProcess, run
 from tests.fakes.engine import FakeEngine
 
@@ -148,6 +149,21 @@ async def test_an_origin_with_a_path_is_wrong_usage(env: dict[str, str]) -> None
     for origin in ("*", "example.com", "https://example.com/"):
         code, said = await run(env, ["--cors-origin", origin])
         assert (code, "--cors-origin" in said) == (2, True)
+
+
+async def test_what_is_sent_leaves_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[int]()
+    made = Protocol.connection_made
+
+    def note(self: Protocol, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        connection = transport.get_extra_info("socket")
+        seen.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(Protocol, "connection_made", note)
+    await api.ask()
+    assert seen
+    assert all(seen)  # without it an event waits 40 ms for the client's word on the one before
 
 
 @pytest.mark.fault("S15")
