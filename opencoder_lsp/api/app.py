@@ -40,7 +40,7 @@ class App:
         self._state = state
         self._policy = policy
         self._metrics = Metrics()
-        self._under_way = 0  # answers, from the first byte of their requests on
+        self.under_way = 0  # answers, from the first byte of their requests on
         self._started = int(time.time())
         chat = functools.partial(self._generate, chat_completions.prepare)
         text = functools.partial(self._generate, completions.prepare)
@@ -105,14 +105,15 @@ class App:
         return {**card, "owned_by": "opencoder-lsp", "max_model_len": length}
 
     async def _generate(self, prepare: Prepare, request: Request) -> Response:
+        key: str = request.state.key
         with ExitStack() as turn:
             if self._policy.keys is not None:
-                turn.enter_context(self._policy.keys.turn(request.state.key))
+                turn.enter_context(self._policy.keys.turn(key))
             turn.enter_context(self._turn())
             raw = await read_body(request, patience=_BODY_SECONDS)
             front = await self._front()
             job = await asyncio.to_thread(prepare, raw, front)
-            return Generated(job, front.engine.client, turn.pop_all(), self._metrics)
+            return Generated(job, front.engine.client, turn.pop_all(), self._metrics, key)
 
     async def _front(self) -> Front:
         """Return the engine, if it is there by now; raises what `refused` makes a 503 of."""
@@ -138,14 +139,14 @@ class App:
         """
         health = self._state.connection.health
         queue = self._state.settings.engine.queue
-        if health is not None and health.slots and self._under_way >= health.slots + queue:
+        if health is not None and health.slots and self.under_way >= health.slots + queue:
             message = f"{queue} requests are waiting already"
             raise RefusedError(429, message, code="busy", retry_after=1)
-        self._under_way += 1
+        self.under_way += 1
         try:
             yield
         finally:
-            self._under_way -= 1
+            self.under_way -= 1
 
 
 async def _docs(_request: Request) -> Response:

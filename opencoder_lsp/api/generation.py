@@ -28,10 +28,16 @@ log = logging.getLogger(__name__)
 
 
 class Generated(Response):
-    """The response to a job, made while it is sent. `turn` is held until it has ended."""
+    """
+    The response to a job, made while it is sent. `turn` is held until it has ended, `key` is the
+    name of the client's key.
+    """
 
-    def __init__(self, job: Job, client: EngineClient, turn: ExitStack, metrics: Metrics) -> None:
+    def __init__(
+        self, job: Job, client: EngineClient, turn: ExitStack, metrics: Metrics, key: str
+    ) -> None:
         super().__init__()
+        self._name = f"{job.answer.id} ({key})" if key else job.answer.id
         self._job = job
         self._client = client
         self._turn = turn
@@ -48,12 +54,20 @@ class Generated(Response):
         try:
             async with self._client.complete(self._job.request) as stream:
                 await self._send(stream, scope, receive, send)
-            self._metrics.used(used(self._job, stream))
         except OpencoderError as error:
-            log.info("%s failed: %s", self._job.answer.id, type(error).__name__)
+            log.info("%s failed: %s", self._name, type(error).__name__)
             await self._fail(error, scope, receive, send)
         else:
-            log.info("%s took %.2f s", self._job.answer.id, time.monotonic() - started)
+            usage = used(self._job, stream)
+            self._metrics.used(usage)
+            log.info(
+                "%s: %d prompt (%d cached) + %d new tokens, %.2f s",
+                self._name,
+                usage.prompt_tokens,
+                usage.cached_tokens,
+                usage.completion_tokens,
+                time.monotonic() - started,
+            )
 
     async def _send(
         self, stream: CompletionStream, scope: Scope, receive: Receive, send: Send

@@ -165,6 +165,23 @@ async def test_a_client_that_leaves_before_the_engine_has_begun_ends_its_work(
     await fake.cancelled()
 
 
+@pytest.mark.fault("F47")
+async def test_many_that_leave_at_any_time_leave_nothing_behind(api: Api, fake: FakeEngine) -> None:
+    fake.pause_after(1)
+    for number in range(60):
+        asking = asyncio.create_task(api.ask(stream=number % 2 == 0))
+        for _ in range(number):  # of the event loop's turns, to leave at another point each time
+            await asyncio.sleep(0)
+        asking.cancel()
+    fake.resume()
+    assert await api.ask()
+    await fake.until(lambda: fake.running == 0)
+    while api.app.under_way:  # it hears of each client's going by and by
+        await asyncio.sleep(0)
+    async with api.session.get(f"{api.url}/metrics") as response:
+        assert "opencoder_api_running 0.0" in await response.text()
+
+
 async def test_an_error_in_mid_stream_is_an_event_and_no_clean_end(
     api: Api, fake: FakeEngine
 ) -> None:
