@@ -4,18 +4,18 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from opencoder_lsp.api import chat_completions, completions, metrics
+from opencoder_lsp.api import chat_completions, completions, metrics, openapi
 from opencoder_lsp.api.failures import refused
 from opencoder_lsp.api.generation import Generated
 from opencoder_lsp.api.jobs import Front, Job, check_model
@@ -40,6 +40,7 @@ class App:
         self._state = state
         self._policy = policy
         self._metrics = Metrics()
+        self.under_way = 0  # answers, from the first byte of their requests on
         self._started = int(time.time())
         chat = functools.partial(self._generate, chat_completions.prepare)
         text = functools.partial(self._generate, completions.prepare)
@@ -47,6 +48,8 @@ class App:
             Route("/health", self._health, methods=["GET"]),
             Route("/metrics", self._show_metrics, methods=["GET"]),
             Route("/events", self._events, methods=["GET"]),
+            Route("/docs", _docs, methods=["GET"]),
+            Route("/openapi.json", _openapi, methods=["GET"]),
             Route("/v1/models", self._models, methods=["GET"]),
             Route("/v1/models/{model:path}", self._model, methods=["GET"]),
             Route("/v1/chat/completions", chat, methods=["POST"]),
@@ -102,11 +105,15 @@ class App:
         return {**card, "owned_by": "opencoder-lsp", "max_model_len": length}
 
     async def _generate(self, prepare: Prepare, request: Request) -> Response:
-        raw = await read_body(request, patience=_BODY_SECONDS)
-        front = await self._front()
-        job = await asyncio.to_thread(prepare, raw, front)
-        turn = self._turn(request.state.key)
-        return Generated(job, front.engine.client, turn, self._metrics)
+        key: str = request.state.key
+        with ExitStack() as turn:
+            if self._policy.keys is not None:
+                turn.enter_context(self._policy.keys.turn(key))
+            turn.enter_context(self._turn())
+            raw = await read_body(request, patience=_BODY_SECONDS)
+            front = await self._front()
+            job = await asyncio.to_thread(prepare, raw, front)
+            return Generated(job, front.engine.client, turn.pop_all(), self._metrics, key)
 
     async def _front(self) -> Front:
         """Return the engine, if it is there by now; raises what `refused` makes a 503 of."""
@@ -123,9 +130,31 @@ class App:
         code = "draining" if kind == "draining" else "loading"
         return RefusedError(503, f"the server is {code}", code=code, retry_after=2)
 
-    def _turn(self, key: str) -> AbstractContextManager[None]:
-        keys = self._policy.keys
-        return nullcontext() if keys is None else keys.turn(key)
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """
+        Hold one of the answers that the engine has room for; raises RefusedError (429) without.
+
+        The engine would refuse, too, but only once the prompt is made, for any number of clients.
+        """
+        health = self._state.connection.health
+        queue = self._state.settings.engine.queue
+        if health is not None and health.slots and self.under_way >= health.slots + queue:
+            message = f"{queue} requests are waiting already"
+            raise RefusedError(429, message, code="busy", retry_after=1)
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
+
+
+async def _docs(_request: Request) -> Response:
+    return HTMLResponse(openapi.page(), headers={"content-security-policy": openapi.CSP})
+
+
+async def _openapi(_request: Request) -> Response:
+    return JSONResponse(openapi.document())
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

@@ -57,7 +57,7 @@ def run_serve(options: Options, pairs: Sequence[str]) -> int:
     policy = policy_of(options)
     listener = bind(policy.host, options.port)
     _introduce(policy, listener.getsockname()[1])
-    asyncio.run(serve(listener, policy, settings, _tell, _warn))
+    asyncio.run(serve(listener, policy, settings, Told(), _warn))
     _say("stopped")
     return 0
 
@@ -73,9 +73,18 @@ def _introduce(policy: Policy, port: int) -> None:
         errors.print("OTHER MACHINES CAN REACH IT, and what they send is not encrypted")
 
 
-def _tell(status: Status) -> None:
-    percent = "" if status.percent is None else f" ({status.percent} %)"
-    _say(f"{status.message}{percent}")
+class Told:
+    """Says how the engine is, of its loading only every tenth percent."""
+
+    _last: tuple[str, int] | None = None
+
+    def __call__(self, status: Status) -> None:
+        """Hear of a new status."""
+        shown = (status.kind, (status.percent or 0) // 10)
+        if status.kind != "loading" or shown != self._last:
+            percent = "" if status.percent is None else f" ({status.percent} %)"
+            _say(f"{status.message}{percent}")
+        self._last = shown
 
 
 def _warn(text: str) -> None:
