@@ -26,7 +26,7 @@ _TASKS: dict[Kind, str] = {
     "fix": "Fix {code}. Answer with all of the corrected code in one code block, changing nothing "
     "that is right, and say below it in one sentence what was wrong.",
     "document": "Write {documentation} for {code}: what it does, what it takes, what it returns. "
-    "Answer in one code block, and leave the body away.",
+    "Answer in one code block, and leave out the body.",
     "test": "Write tests for {code} with {framework}. Answer with one complete test file in one "
     "code block.{place} Cover the usual case and the edge cases.",
     "refactor": "Rewrite {code}: {instruction}\nAnswer with all of the rewritten code in one code "
