@@ -40,10 +40,7 @@ class Talk:
         self._how_on = how_on
         self._last_id: str | None = None
         self._files: list[dict[str, Any]] = []
-        self._asked_files: list[dict[str, Any]] = []
         self.id = id
-        if id is not None:
-            self.look()
 
     @property
     def question(self) -> str:
@@ -62,13 +59,12 @@ class Talk:
 
     async def ask(self, message: str) -> dict[str, Any]:
         """Say something; this begins a new conversation if there is none."""
-        self._asked_files, self._files = self._files, []
-        return await self._turn(message=message, attachments=self._asked_files)
+        files, self._files = self._files, []
+        return await self._turn(message=message, attachments=files)
 
     async def edit(self, message: str) -> dict[str, Any]:
         """Ask something else in the place of the last question; its files go along again."""
-        files = self._asked_files
-        return await self._change(message=message, attachments=files, editLast=True)
+        return await self._change(message=message, editLast=True)
 
     async def regenerate(self) -> dict[str, Any]:
         """Ask the last question again."""

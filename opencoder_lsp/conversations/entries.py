@@ -15,7 +15,7 @@ class Attachment:
     A file, or a part of it, that went along with a question, with the text that it had then.
 
     `path` is for people and prompts. `first` and `last` are lines, counted from 1 and both
-    included; 0 stands for the whole file.
+    included; 0 stands for the whole file. `mentioned` is whether the question itself names it.
     """
 
     path: str
@@ -23,6 +23,7 @@ class Attachment:
     text: str
     first: int = 0
     last: int = 0
+    mentioned: bool = field(default=False, compare=False)
 
 
 @dataclass(frozen=True, slots=True)

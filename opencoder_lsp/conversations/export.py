@@ -77,6 +77,7 @@ def _message(entry: Entry) -> dict[str, Any]:
                 "language": one.language,
                 "firstLine": one.first,
                 "lastLine": one.last,
+                "mentioned": one.mentioned,
                 "text": one.text,
             }
             for one in entry.attachments

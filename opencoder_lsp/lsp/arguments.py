@@ -100,15 +100,15 @@ class ChatArguments(_Object):
     """
     Without a `conversationId` a new conversation begins.
 
-    `regenerate` asks the last question again, `editLast` asks `message` in its place, and
-    `continue` lets a cut or stopped answer go on. These change what is there: where
-    `lastMessageId` is given, only if that still is the conversation's last message.
+    `regenerate` asks the last question again, `editLast` asks `message` in its place (with the same
+    attachments where none are given), and `continue` lets a cut or stopped answer go on. These
+    change what is there: where `lastMessageId` is given, only if that still is the last message.
     """
 
     message: _Text = ""
     conversation_id: _Text | None = None
     last_message_id: _Text | None = None
-    attachments: list[ChatAttachment] = []
+    attachments: list[ChatAttachment] | None = None
     regenerate: bool = False
     edit_last: bool = False
     continue_: bool = Field(False, alias="continue")

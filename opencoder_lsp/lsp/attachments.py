@@ -9,6 +9,7 @@ subject to `opencoder_lsp.prompt.privacy`. The grammar of `@path` is that of
 import asyncio
 import os
 from collections.abc import Collection, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -31,6 +32,15 @@ if TYPE_CHECKING:
 _LARGEST = 1024 * 1024  # bytes of a file: far more than a prompt can hold
 
 
+@dataclass(frozen=True, slots=True)
+class _Wanted:
+    """A file, or a part of it, that is to go along."""
+
+    uri: str
+    span: types.Range | None
+    mentioned: bool = False
+
+
 async def attached(
     ls: "Server", message: str, given: Sequence[ChatAttachment]
 ) -> tuple[Attachment, ...]:
@@ -41,16 +51,17 @@ async def attached(
     Raises PromptError for what is gone, not to be sent, no text, too large, or empty.
     """
     opened = {item.uri: _copy(ls, item.uri) for item in given}
-    wanted = [(item.uri, item.range.lsp() if item.range else None) for item in given]
+    wanted = [_Wanted(item.uri, item.range.lsp() if item.range else None) for item in given]
     wanted += await _mentioned(ls, message)
     found = list[Attachment]()
-    for uri, span in wanted:
-        document = opened.get(uri) or _copy(ls, uri)
-        if refused := ls.refusal(uri):
-            raise PromptError(f"{_name(ls, uri)} is not sent to a model: {refused}")
+    for one in wanted:
+        name = _name(ls, one.uri)
+        document = opened.get(one.uri) or _copy(ls, one.uri)
+        if refused := ls.refusal(one.uri):
+            raise PromptError(f"{name} is not sent to a model: {refused}")
         if document is None:
-            document = await asyncio.to_thread(_read, ls, uri)
-        found.append(_part(document, span, _name(ls, uri)))
+            document = await asyncio.to_thread(_read, ls, one.uri)
+        found.append(replace(_part(document, one.span, name), mentioned=one.mentioned))
     return tuple(dict.fromkeys(found))
 
 
@@ -100,19 +111,20 @@ def _part(document: Document, span: types.Range | None, name: str) -> Attachment
     return Attachment(name, document.language, text, first, last)
 
 
-async def _mentioned(ls: "Server", message: str) -> list[tuple[str, types.Range | None]]:
-    """Return URI and range of each file of the workspace that the message names."""
+async def _mentioned(ls: "Server", message: str) -> list[_Wanted]:
+    """Return each file of the workspace that the message names."""
     if "@" not in message or not ls.workspace_folders.paths:
         return []
     uris = {ls.workspace_folders.file_path(document.uri): document.uri for document in ls.documents}
     folders = ls.workspace_folders.paths
     found = await asyncio.to_thread(_files_named, message, folders, uris.keys())
-    return [(uris.get(path) or Path(path).as_uri(), span) for path, span in found]
+    return [_Wanted(uris.get(path) or Path(path).as_uri(), span, True) for path, span in found]
 
 
 def _files_named(
     message: str, folders: Sequence[str], opened: Collection[str]
 ) -> list[tuple[str, types.Range | None]]:
+    """Return path and lines of each; it looks at the disk."""
     found = []
     for meanings in references(message):
         for reference in meanings:

@@ -47,7 +47,7 @@ async def chat_command(ls: "Server", arguments: ChatArguments) -> dict[str, Any]
     A request that is cancelled while the model answers is answered with what was said so far.
     """
     _check(arguments)
-    files = await attached(ls, arguments.message, arguments.attachments)
+    files = await attached(ls, arguments.message, arguments.attachments or ())
     id, old = arguments.conversation_id, None
     if id is not None:
         old = await asyncio.to_thread(ls.conversations.conversation, id)
@@ -86,6 +86,9 @@ def _turn(
     if not arguments.edit_last:
         # Another id: where the conversation goes on elsewhere meanwhile, both are kept.
         question = dataclasses.replace(asked, id=uuid.uuid4().hex)
+    elif arguments.attachments is None:
+        same = (file for file in asked.attachments if not file.mentioned)
+        question = dataclasses.replace(question, attachments=(*same, *files))
     begun = ""
     if arguments.continue_:
         if not answers or answers[-1].finish_reason == "stop":

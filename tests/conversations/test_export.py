@@ -46,6 +46,7 @@ def test_json_has_everything_and_says_what_it_is() -> None:
         "language": "python",
         "firstLine": 10,
         "lastLine": 40,
+        "mentioned": False,
         "text": "x = 1\n",
     }
     assert answer == {

@@ -184,6 +184,22 @@ async def test_a_conversation_goes_on_with_the_text_that_was_attached_after_the_
     assert (file["path"], file["firstLine"], file["text"]) == ("a.py", 0, "before = 1\n")
 
 
+async def test_an_edited_question_keeps_what_was_attached_and_names_its_own_files(
+    editor: Editor, fake: FakeEngine, code_of: CodeOf, work: Path
+) -> None:
+    uri = (work / "with blank.c").as_uri()
+    question = {"message": "@src/adding.py:1", "attachments": [{"uri": uri}]}
+    id = (await editor.command("opencoder.chat", question))["conversationId"]
+    edit = {"conversationId": id, "editLast": True}
+    await editor.command("opencoder.chat", {**edit, "message": "@src/adding.py:3"})
+    prompt = code_of(fake.requests[1])
+    assert "int x;" in prompt
+    assert "def add" in prompt
+    assert "import os" not in prompt
+    await editor.command("opencoder.chat", {**edit, "message": "Hello", "attachments": []})
+    assert "```" not in code_of(fake.requests[2])
+
+
 async def test_without_a_folder_an_at_sign_is_text(
     start: StartEditor, fake: FakeEngine, code_of: CodeOf
 ) -> None:
