@@ -40,7 +40,7 @@ class App:
         self._state = state
         self._policy = policy
         self._metrics = Metrics()
-        self.under_way = 0  # answers, from the first byte of their requests on
+        self.under_way = 0  # answers, from when all of their requests is there
         self._started = int(time.time())
         chat = functools.partial(self._generate, chat_completions.prepare)
         text = functools.partial(self._generate, completions.prepare)
@@ -106,11 +106,11 @@ class App:
 
     async def _generate(self, prepare: Prepare, request: Request) -> Response:
         key: str = request.state.key
+        raw = await read_body(request, patience=_BODY_SECONDS)  # who is slow takes nobody's turn
         with ExitStack() as turn:
             if self._policy.keys is not None:
                 turn.enter_context(self._policy.keys.turn(key))
             turn.enter_context(self._turn())
-            raw = await read_body(request, patience=_BODY_SECONDS)
             front = await self._front()
             job = await asyncio.to_thread(prepare, raw, front)
             return Generated(job, front.engine.client, turn.pop_all(), self._metrics, key)
@@ -127,8 +127,10 @@ class App:
 
     def _not_ready(self) -> RefusedError:
         kind = self._state.kind
-        code = "draining" if kind == "draining" else "loading"
-        return RefusedError(503, f"the server is {code}", code=code, retry_after=2)
+        if kind == "error":
+            message = self._state.connection.status.message
+            return RefusedError(503, message, code="unavailable", retry_after=2)
+        return RefusedError(503, f"the server is {kind}", code=kind, retry_after=2)
 
     @contextmanager
     def _turn(self) -> Iterator[None]:

@@ -1,10 +1,12 @@
 """What clients get, over HTTP, for what the engine says."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opencoder_lsp.errors import ModelError
 from opencoder_lsp.settings import Settings
 from tests.api.conftest import HELLO, Api, Serve
 from tests.fakes.engine import FakeEngine
@@ -249,6 +251,22 @@ async def test_while_the_engine_loads_it_is_503_and_health_says_so(
         async with api.session.get(f"{api.url}/health") as response:
             assert (response.status, await response.json()) == (200, {"state": "ready"})
         assert await api.ask()
+
+
+async def test_without_a_model_it_is_503_with_the_cure(serve: Serve, model_folder: Path) -> None:
+    tokenizer = model_folder / "tokenizer.json"
+    tokenizer.rename(away := model_folder / "away")
+    try:
+        async with serve(ready=False) as api:
+            with pytest.raises(ModelError):
+                await api.state.connection.engine()
+            async with api.session.get(f"{api.url}/v1/models") as response:
+                assert response.status == 503
+                assert "models pull" in (await response.json())["error"]["message"]
+            status, answer = await api.tell()
+            assert (status, answer["error"]["type"]) == (503, "server_error")
+    finally:
+        away.rename(tokenizer)
 
 
 async def test_models_are_listed_and_known_by_their_names(api: Api) -> None:
