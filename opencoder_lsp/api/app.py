@@ -11,11 +11,11 @@ from typing import Any
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response
+from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from opencoder_lsp.api import chat_completions, completions, metrics
+from opencoder_lsp.api import chat_completions, completions, metrics, openapi
 from opencoder_lsp.api.failures import refused
 from opencoder_lsp.api.generation import Generated
 from opencoder_lsp.api.jobs import Front, Job, check_model
@@ -47,6 +47,8 @@ class App:
             Route("/health", self._health, methods=["GET"]),
             Route("/metrics", self._show_metrics, methods=["GET"]),
             Route("/events", self._events, methods=["GET"]),
+            Route("/docs", _docs, methods=["GET"]),
+            Route("/openapi.json", _openapi, methods=["GET"]),
             Route("/v1/models", self._models, methods=["GET"]),
             Route("/v1/models/{model:path}", self._model, methods=["GET"]),
             Route("/v1/chat/completions", chat, methods=["POST"]),
@@ -126,6 +128,14 @@ class App:
     def _turn(self, key: str) -> AbstractContextManager[None]:
         keys = self._policy.keys
         return nullcontext() if keys is None else keys.turn(key)
+
+
+async def _docs(_request: Request) -> Response:
+    return HTMLResponse(openapi.page(), headers={"content-security-policy": openapi.CSP})
+
+
+async def _openapi(_request: Request) -> Response:
+    return JSONResponse(openapi.document())
 
 
 async def _refuse(_request: Request, error: Exception) -> Response:

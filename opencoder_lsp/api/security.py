@@ -6,6 +6,7 @@ Host those that had their own name point here, by Origin all others, and by cont
 that a page can send without asking. With keys every route but OPEN needs one.
 """
 
+import base64
 import ipaddress
 import re
 import socket
@@ -125,12 +126,28 @@ class Guard:
         if keys is None or path == OPEN:
             return ""
         given = headers.getlist("authorization")
-        scheme, _, key = (given[0] if len(given) == 1 else "").partition(" ")
-        name = keys.name_of(key.strip().encode("latin-1"))
-        if name is None or scheme.lower() != "bearer":
+        name = keys.name_of(_key_of(given[0])) if len(given) == 1 else None
+        if name is None:
             message = "give one of the server's keys, as Authorization: Bearer KEY"
             raise RefusedError(401, message, code="invalid_api_key")
         return name
+
+
+def _key_of(header: str) -> bytes:
+    """
+    Return the key in a header, b"" for none: OpenAI's clients give it as a bearer token, and a
+    front elsewhere as the password in its `engine.url`.
+    """
+    scheme, _, value = header.partition(" ")
+    given = value.strip().encode("latin-1")
+    if scheme.lower() == "bearer":
+        return given
+    if scheme.lower() != "basic":
+        return b""
+    try:
+        return base64.b64decode(given, validate=True).partition(b":")[2]
+    except ValueError:
+        return b""
 
 
 def _check_content_type(method: str, headers: Headers) -> None:

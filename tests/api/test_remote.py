@@ -5,11 +5,13 @@ from collections.abc import AsyncIterator
 
 import pytest
 
+from opencoder_lsp.api.keys import Keys
+from opencoder_lsp.api.security import Policy
 from opencoder_lsp.client.engine import CompletionRequest, EngineClient
 from opencoder_lsp.client.launcher import Launcher
 from opencoder_lsp.errors import EngineBusyError, EngineError, InvalidRequestError
 from opencoder_lsp.settings import Settings
-from tests.api.conftest import Api
+from tests.api.conftest import Api, Serve
 from tests.fakes.engine import FakeEngine
 
 REQUEST = CompletionRequest(
@@ -90,6 +92,23 @@ async def test_errors_keep_their_kind(launcher: Launcher, fake: FakeEngine) -> N
 async def read(client: EngineClient) -> None:
     async with client.complete(REQUEST) as stream:
         _ = [piece async for piece in stream.pieces]
+
+
+async def test_a_key_is_the_password_of_the_address(serve: Serve, fake: FakeEngine) -> None:
+    key = "0123456789abcdef"
+    async with serve(Policy("127.0.0.1", 0, Keys({"me": key}, at_once=1))) as api:
+        address = f"127.0.0.1:{api.port}"
+        client = EngineClient(f"http://me:{key}@{address}")
+        async with client.events() as healths:
+            assert (await anext(healths)).state == "ready"
+        await read(client)
+        await client.close()
+        for url in (f"http://{address}", f"http://me:wrong-{key}@{address}"):
+            client = EngineClient(url)
+            with pytest.raises(EngineError, match="give one of the server's keys") as refused:
+                await read(client)
+            assert key not in str(refused.value)
+            await client.close()
 
 
 async def test_it_hears_when_the_engine_goes_and_when_the_server_does(

@@ -1,6 +1,7 @@
 """Who is let in, by what a browser or a stranger would send."""
 
 import asyncio
+import base64
 import json
 from typing import Any
 
@@ -138,6 +139,9 @@ WRONG: list[dict[str, str]] = [
     {"Authorization": "Bearer schlüssel"},
     {"Authorization": KEY},
     {"Authorization": f"Basic {KEY}"},
+    {"Authorization": f"Basic {base64.b64encode(KEY.encode()).decode()}"},
+    {"Authorization": f"Basic {base64.b64encode(b'me:wrong').decode()}"},
+    {"Authorization": "Basic Zg"},
     {"x-api-key": KEY},
     {"Cookie": f"key={KEY}"},
 ]

@@ -43,8 +43,16 @@ FAULTS = {
     "F32": "Documents of any URI are completed; nothing is read that was not opened.",
     "F33": "A handler that fails is -32603 without traceback, path or code.",
     "F34": "No port, so no second client: each editor has its own server, and all have one engine.",
-    "F35": "There is no port that HTTP could come to.",
+    "F35": "The language server has no port that HTTP could come to.",
     "F36": "There is no WebSocket.",
+    # What comes to the API's port.
+    "F37": "A Host that is not ours is 403 before anything is looked at; two of them are 400.",
+    "F38": "A web page of another origin, a preflight and a form's body get nothing: 403, 415.",
+    "F39": "With keys every route but /health wants one, as a bearer token or a password.",
+    "F40": "It listens for other machines only with keys and a flag; else it does not start.",
+    "F41": "Too long is 413 or 431, too slow is 408, and idle connections keep nobody out.",
+    "F42": "A number out of range or of a wrong type is a 400 that names it; torch sees none.",
+    "F43": "What would change the answer and cannot is a 400 by name, another model a 404.",
     # What the engine is asked for, and steps that fail.
     "F44": "A prompt that is too long is refused with both numbers, before torch sees it.",
     "F45": "Odd prompts are answered or refused; a very long one is refused, or cut by the front.",
@@ -93,13 +101,13 @@ FAULTS = {
     "P24": 'The ids 5 and "5" are two.',
     "P25": "Edits cost the lines that they touch.",
     # Other local servers.
-    "S1": "A web page that has its name point to this machine finds no port.",
-    "S2": "A web page of whatever origin finds no port.",
-    "S3": "Nothing is bound to an address, so 0.0.0.0 leads nowhere.",
-    "S4": "No setting binds anything to an address that others reach.",
-    "S5": "Whoever is not this user is hung up on, on every route.",
-    "S6": "There is no key to compare.",
-    "S7": "No redirect is followed, and no password of an address is told.",
+    "S1": "A web page that has its name point to this machine is refused by its Host.",
+    "S2": "A web page of whatever origin is refused, unless it was named at the start.",
+    "S3": "`serve` is bound to loopback, and 0.0.0.0 is no name of it; the rest has no port.",
+    "S4": "To be reached from elsewhere takes an address, keys and a flag, and is said loudly.",
+    "S5": "Another user is hung up on by the engine; the API has keys for all routes but one.",
+    "S6": "Keys are compared in constant time, whatever bytes come in their place.",
+    "S7": "One function checks keys; no redirect is followed, no password of an address is told.",
     "S8": "No route takes a path, an address or a digest.",
     "S9": "Numbers are checked at the edge.",
     "S10": "Weights are safetensors; what would run code is refused.",
@@ -107,7 +115,7 @@ FAULTS = {
     "S12": "Text of a megabyte in one line is completed, explained and answered.",
     "S13": "Templates are data of ours, not programs of the model's.",
     "S14": "Bodies are bounded and checked, and the engine outlives each.",
-    "S15": "Parts speak over pipes and one Unix socket, and nothing listens on a port.",
+    "S15": "Parts speak over pipes and one Unix socket; `serve` alone listens, on its one port.",
     "S16": "No prompt causes a network call.",
     "S17": "No text of the user's becomes a control token.",
     "S18": "What a model says is shown as text.",
@@ -117,7 +125,6 @@ FAULTS = {
 
 # Ids that no test proves, and why.
 UNTESTED = {
-    "S6": "there is no key: the kernel says who connects (S5)",
     "S18": "there is no page yet that could show active content",
 }
 
@@ -141,7 +148,6 @@ LEFT_OUT = {
 
 # Faults that are not in the table, and why.
 OUTSIDE = {
-    **dict.fromkeys((f"F{number}" for number in range(37, 44)), "no HTTP for others is built yet"),
     "F61": "S10 and S11 say what is refused so far",
     "F63": "an engine elsewhere is spoken to like our own so far",
     "F64": "no extension that a workspace could configure is built yet; S19 is the server's part",

@@ -52,5 +52,5 @@ def test_a_fault_with_one_failing_test_has_failed() -> None:
     assert outcomes["F02"] == "failed"
     assert outcomes["F03"] == "skipped"
     assert outcomes["F04"] == "not run"
-    assert outcomes["S6"] == "untested"
+    assert outcomes["S18"] == "untested"
     assert outcomes["F65"] == "outside"
