@@ -3,72 +3,92 @@
 import asyncio
 import sys
 from collections.abc import Sequence
-from typing import Any
+from pathlib import Path
 
+from opencoder_lsp.cli import line
+from opencoder_lsp.cli.chat_commands import COMMANDS, Leave, command_of
+from opencoder_lsp.cli.files import attachment
 from opencoder_lsp.cli.loading import ready_session
-from opencoder_lsp.cli.session import Session
+from opencoder_lsp.cli.talk import Talk, newest
 from opencoder_lsp.cli.terminal import console, errors, print_json
+from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.settings import from_process
 
-
-def _write(text: str) -> None:
-    sys.stdout.write(text)
-    sys.stdout.flush()
-
-
-async def _turn(session: Session, message: str, conversation: str | None) -> dict[str, Any]:
-    """Ask, print the answer as it comes, and return the command's result."""
-    arguments = {"message": message}
-    if conversation is not None:
-        arguments["conversationId"] = conversation
-    answer = await session.command("opencoder.chat", arguments, _write)
-    _write("\n")
-    if answer["finishReason"] == "length":
-        errors.print("(cut off: it reached chat.max_tokens or the end of the context)")
-    return answer
+_HOW_ON = "/continue goes on"
+_HOW_ON_ELSEWHERE = "`opencoder-lsp chat --continue` and there /continue goes on"
+_STOPPED = 130  # exit code
 
 
-async def _ask(message: str, pairs: Sequence[str], *, as_json: bool) -> None:
-    async with ready_session(pairs) as session:
+async def _ask(
+    message: str, pairs: Sequence[str], id: str | None, files: Sequence[str], *, as_json: bool
+) -> int:
+    async with ready_session(pairs, [Path.cwd()]) as session:
         if as_json:
-            print_json(await session.command("opencoder.chat", {"message": message}))
+            asked = {"message": message, "attachments": [attachment(file) for file in files]}
+            answer = await session.chat({**asked, **({"conversationId": id} if id else {})})
+            print_json(answer)
         else:
-            await _turn(session, message, None)
+            talk = Talk(session, id, how_on=_HOW_ON_ELSEWHERE)
+            for file in files:
+                talk.attach(file)
+            answer = await talk.ask(message)
+    return _STOPPED if answer["finishReason"] == "stopped" else 0
 
 
-def _converse(pairs: Sequence[str]) -> None:
+def _converse(pairs: Sequence[str], id: str | None, files: Sequence[str]) -> None:
     """Read a line, answer it, and so on. The event loop stands still while a line is typed."""
-    conversation: str | None = None
     with asyncio.Runner() as runner:
-        opening = ready_session(pairs)
+        opening = ready_session(pairs, [Path.cwd()])
         session = runner.run(opening.__aenter__())
         try:
-            console.print("Ask something; an empty line or Ctrl-D ends the conversation.")
-            while message := _read_line().strip():
-                try:
-                    answer = runner.run(_turn(session, message, conversation))
-                except OpencoderError as error:
-                    errors.print(str(error), soft_wrap=True)
-                else:
-                    conversation = answer["conversationId"]
+            talk = Talk(session, id, how_on=_HOW_ON)
+            for file in files:
+                talk.attach(file)
+            console.print("Ask something. /help lists what else there is, Ctrl-D ends.")
+            if id is not None:
+                COMMANDS["show"].run(talk, "")
+            while (text := line.read()) is not None:
+                _answer(runner, talk, text)
+        except Leave:
+            pass
         finally:
             runner.run(opening.__aexit__(None, None, None))
 
 
-def _read_line() -> str:
+def _answer(runner: asyncio.Runner, talk: Talk, text: str) -> None:
+    """Do what a line says; Ctrl-C stops an answer, a second one everything."""
     try:
-        return input("> ")
-    except EOFError:
-        return ""
+        if found := command_of(text):
+            work = found[0].run(talk, found[1])
+            if work is not None:
+                runner.run(work)
+        elif text.strip():
+            runner.run(talk.ask(text))
+    except OpencoderError as error:
+        errors.print(str(error), soft_wrap=True)
 
 
-def run_chat(message: str | None, pairs: Sequence[str], *, as_json: bool) -> int:
-    """Ask once, or converse until an empty line; `-` reads the message from standard input."""
+def run_chat(
+    message: str | None,
+    pairs: Sequence[str],
+    *,
+    conversation: str | None,
+    newest_one: bool,
+    files: Sequence[str],
+    as_json: bool,
+) -> int:
+    """
+    Ask once, or converse until the end of the input; `-` reads the message from standard input.
+
+    `conversation` is the beginning of an id; a new one begins without it and `newest_one`.
+    """
     from_process(pairs)  # a bad setting is wrong usage here, not a server that ended
+    for file in files:
+        attachment(file)  # likewise
+    id = newest() if newest_one else Store().find(conversation) if conversation else None
     if message is None:
-        _converse(pairs)
-    else:
-        text = sys.stdin.read() if message == "-" else message
-        asyncio.run(_ask(text, pairs, as_json=as_json))
-    return 0
+        _converse(pairs, id, files)
+        return 0
+    text = sys.stdin.read() if message == "-" else message
+    return asyncio.run(_ask(text, pairs, id, files, as_json=as_json))

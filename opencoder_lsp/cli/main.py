@@ -10,6 +10,7 @@ import typer
 
 from opencoder_lsp import __version__
 from opencoder_lsp.cli.bench_commands import bench_app
+from opencoder_lsp.cli.conversation_commands import conversations_app
 from opencoder_lsp.cli.options import JsonOption, SetOption
 from opencoder_lsp.cli.task_commands import add_task_commands
 from opencoder_lsp.errors import OpencoderError, SettingsError
@@ -28,6 +29,7 @@ models_app = typer.Typer(help="List, pull and verify models.", no_args_is_help=T
 engine_app = typer.Typer(help="Look at and stop the engine that editors share.")
 app.add_typer(models_app, name="models")
 app.add_typer(engine_app, name="engine", no_args_is_help=True)
+app.add_typer(conversations_app, name="conversations")
 app.add_typer(bench_app, name="bench")
 
 
@@ -113,15 +115,39 @@ def complete(
 @app.command()
 def chat(
     message: Annotated[
-        str | None, typer.Argument(help="What to ask; without it, a conversation.")
+        str | None, typer.Argument(help="What to ask (`-`: read it); without it, a conversation.")
+    ] = None,
+    newest: Annotated[
+        bool, typer.Option("--continue", "-c", help="Go on with this folder's newest conversation.")
+    ] = False,
+    conversation: Annotated[
+        str | None, typer.Option(metavar="ID", help="Go on with this one, as in `conversations`.")
+    ] = None,
+    files: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--file", "-f", metavar="FILE[:10-40]", help="A file, or lines of it, that go along."
+        ),
     ] = None,
     pairs: SetOption = None,
     json: JsonOption = False,
 ) -> None:
-    """Ask the model; without a message, have a conversation (empty line or Ctrl-D ends it)."""
+    """Ask the model; without a message, have a conversation, in which /help says what there is.
+
+    In a message, @PATH or @PATH:10-40 lets a file of this folder go along. Ctrl-C stops an answer
+    and keeps what was said.
+    """
     from opencoder_lsp.cli.chat import run_chat
 
-    raise typer.Exit(run_chat(message, pairs or [], as_json=json))
+    code = run_chat(
+        message,
+        pairs or [],
+        conversation=conversation,
+        newest_one=newest,
+        files=files or [],
+        as_json=json,
+    )
+    raise typer.Exit(code)
 
 
 add_task_commands(app)

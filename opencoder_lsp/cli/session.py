@@ -222,17 +222,34 @@ class Session:
         self, name: str, arguments: dict[str, Any], on_text: OnText | None = None
     ) -> dict[str, Any]:
         """Run one of the server's commands; `on_text` gets each piece of the answer as it comes."""
-        token = f"command-{next(self._tokens)}"
-        if on_text is not None:
-            self._streams[token] = lambda value: on_text(_field(value, "text") or "")
-            arguments = {**arguments, "token": token}
-        params = types.ExecuteCommandParams(command=name, arguments=[arguments])
+        return await self._command(name, arguments, on_text, f"command-{next(self._tokens)}")
+
+    async def chat(
+        self, arguments: dict[str, Any], on_text: OnText | None = None
+    ) -> dict[str, Any]:
+        """Do so with `opencoder.chat`; cancelling this returns what was said so far."""
+        id = f"chat-{next(self._tokens)}"
+        request = asyncio.ensure_future(self._command("opencoder.chat", arguments, on_text, id))
         try:
-            request = self._client.workspace_execute_command_async(params)
-            answer: Any = await self._answered(request)
+            return await asyncio.shield(request)
+        except asyncio.CancelledError:
+            self._client.cancel_request(types.CancelParams(id))
+            return await request
+
+    async def _command(
+        self, name: str, arguments: dict[str, Any], on_text: OnText | None, id: str
+    ) -> dict[str, Any]:
+        if on_text is not None:
+            self._streams[id] = lambda value: on_text(_field(value, "text") or "")
+            arguments = {**arguments, "token": id}
+        params = types.ExecuteCommandParams(command=name, arguments=[arguments])
+        send = self._client.protocol.send_request
+        try:
+            request = send(types.WORKSPACE_EXECUTE_COMMAND, params, msg_id=id)
+            answer: Any = await self._answered(asyncio.wrap_future(request))
             return dict(answer)
         finally:
-            self._streams.pop(token, None)
+            self._streams.pop(id, None)
 
 
 def inserted(item: types.InlineCompletionItem) -> str:
