@@ -42,7 +42,7 @@ async def test_it_says_where_it_is_and_for_whom_and_ends_with_0(
 ) -> None:
     assert f"http://127.0.0.1:{process.port}/v1" in process.lines[0]
     assert "programs on this machine" in process.lines[1]
-    assert process.lines[2] == "tiny is ready\n"
+    assert process.lines[3] == "tiny is ready\n"
     assert json.loads(await asyncio.to_thread(ask, process))["choices"]
     assert await process.end(number) == 0
     assert process.lines[3:] == ["stopped\n"]

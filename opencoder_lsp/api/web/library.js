@@ -48,7 +48,7 @@ export class Library {
         const fields = [
           { name: "name", label: "Name", value: prompt.name, required: true, maxLength: 200 },
           { name: "description", label: "Description", value: prompt.description },
-          { name: "content", label: "Text; {{names}} are asked for", kind: "area", value: prompt.content, required: true },
+          { name: "content", label: "Text, with {{variables}}", kind: "area", value: prompt.content, required: true },
         ];
         const changed = await ask("Prompt", fields);
         if (changed) await does(() => routes.keepPrompt({ folder: prompt.folder, ...changed, ...(prompt.id ? { id: prompt.id } : {}) }));

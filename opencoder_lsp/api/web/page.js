@@ -13,6 +13,7 @@ const library = new Library();
 let defaults = { system: "", temperature: 0.7 };
 let fresh = {}; // settings of the conversation that is not begun yet
 let search = "";
+let opened = 0; // how often another conversation was chosen
 
 const chat = new ChatView(at("chat"), {
   begin: (turn) => routes.begin(turn.conversationId ? turn : { ...turn, ...fresh, conversationId: undefined }),
@@ -78,10 +79,17 @@ function entitle(conversation) {
 async function open(id) {
   at("sidebar").classList.remove("open");
   at("notice").hidden = true;
-  const conversation = id === null ? null : await routes.conversation(id);
-  const { turns } = await routes.state();
+  const mine = ++opened;
+  let conversation = null;
+  let begun;
+  if (id !== null) {
+    const [read, state] = await Promise.all([routes.conversation(id), routes.state()]);
+    if (mine !== opened) return; // another one was chosen meanwhile
+    conversation = read;
+    begun = state.turns.find((turn) => turn.conversationId === id);
+  }
   fresh = {};
-  chat.show(conversation, turns.find((turn) => turn.conversationId === id));
+  chat.show(conversation, begun);
   entitle(conversation);
   chat.composer.focus();
   await list();

@@ -64,7 +64,11 @@ class Chat:
 
     async def says(self, text: str) -> None:
         """Wait for what the page says of itself."""
-        await self.page.get_by_role("status").get_by_text(text).wait_for()
+        try:
+            await self.page.get_by_role("status").get_by_text(text).wait_for()
+        except Exception as error:
+            error.add_note(f"troubles of the page: {self.troubles}")
+            raise
 
     async def turn(self, question: str, answer: Any = None, **how: Any) -> None:
         """Have a question answered to its end."""

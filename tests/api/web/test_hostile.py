@@ -61,7 +61,7 @@ async def test_hostile_markdown_is_inert(chat: Chat, canary: tuple[str, list[str
     for pieces in ([text], list(text)):
         await chat.turn("Be hostile", pieces)
         await chat.button("New chat").click()
-    await chat.turn(text, text)  # in a question and in a title, too
+    await chat.turn(text[:300], text)  # in a question and in a title, too
     await chat.page.reload()
     await chat.answer.get_by_text("got you").or_(chat.answer.locator("table")).wait_for()
     assert await chat.page.evaluate("window.hacked") is None

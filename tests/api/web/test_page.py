@@ -13,7 +13,8 @@ pytestmark = pytest.mark.browser
 
 
 async def answer_dialog(chat: Chat, done: str, **fields: str) -> None:
-    dialog = chat.page.get_by_role("dialog").last
+    dialogs = chat.page.locator("dialog")
+    dialog = dialogs.nth(await dialogs.count() - 1)
     for label, value in fields.items():
         field = dialog.get_by_label(label)
         if await field.evaluate("(element) => element.tagName") == "SELECT":
@@ -34,6 +35,7 @@ async def test_conversations_are_renamed_searched_and_deleted(chat: Chat) -> Non
     await chat.button("New chat").click()
     await chat.turn("about pears")
     await chat.entry("about apples").click()
+    await chat.page.get_by_role("heading", name="about apples").wait_for()
     await chat.button("Rename").click()
     await answer_dialog(chat, "Save", Title="Fruit")
     await chat.entry("Fruit").wait_for()
@@ -134,8 +136,7 @@ async def test_a_narrow_window_has_all_of_it(chat: Chat) -> None:
     width = "document.documentElement.scrollWidth"
     assert await chat.page.evaluate(width) == 375
     await chat.picture("narrow")
-    menu = chat.page.get_by_role("banner").get_by_role("button", name="Conversations")
-    await menu.click()
+    await chat.page.locator("main > header").get_by_role("button", name="Conversations").click()
     await chat.entry("unbroken").wait_for()
     await chat.picture("narrow-menu")
     await chat.button("New chat").click()
