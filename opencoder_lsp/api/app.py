@@ -9,6 +9,7 @@ from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.exceptions import HTTPException
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
@@ -16,13 +17,19 @@ from starlette.routing import Route
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from opencoder_lsp.api import chat_completions, completions, metrics, openapi
+from opencoder_lsp.api.conversations import PATH, ConversationRoutes
 from opencoder_lsp.api.failures import refused
 from opencoder_lsp.api.generation import Generated
 from opencoder_lsp.api.jobs import Front, Job, check_model
+from opencoder_lsp.api.library import LibraryRoutes
 from opencoder_lsp.api.metrics import Metrics
+from opencoder_lsp.api.page import Page
 from opencoder_lsp.api.security import Guard, Policy
+from opencoder_lsp.api.sessions import Sessions
 from opencoder_lsp.api.state import State
 from opencoder_lsp.api.streaming import EventStream
+from opencoder_lsp.api.turns import Turns
+from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.serving.messages import read_body
 from opencoder_lsp.serving.refusals import RefusedError, refusal, refuse_bug, refuse_http
@@ -36,7 +43,9 @@ Prepare = Callable[[bytes, Front], Job]
 class App:
     """The ASGI application; one object for the life of the process."""
 
-    def __init__(self, state: State, policy: Policy) -> None:
+    def __init__(self, state: State, policy: Policy, sessions: Sessions | None = None) -> None:
+        self.sessions = sessions or Sessions()
+        self.sessions.port = policy.port
         self._state = state
         self._policy = policy
         self._metrics = Metrics()
@@ -55,13 +64,18 @@ class App:
             Route("/v1/chat/completions", chat, methods=["POST"]),
             Route("/v1/completions", text, methods=["POST"]),
         ]
+        store, self.page = Store(), Page(self.sessions)
+        self.turns = Turns(state, store, self._metrics.used)
+        self.routes += ConversationRoutes(state, self.sessions, store, self.turns).routes
+        self.routes += LibraryRoutes(self.sessions, store).routes
+        self.routes += self.page.routes
         handlers: Any = {
             HTTPException: refuse_http,
             OpencoderError: _refuse,
             Exception: refuse_bug,
         }
         inner = Starlette(routes=self.routes, exception_handlers=handlers)
-        self._guarded: ASGIApp = Guard(inner, policy)
+        self._guarded: ASGIApp = Guard(inner, policy, self._is_page)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, as ASGI asks, and count the answer."""
@@ -77,6 +91,13 @@ class App:
     @functools.cached_property
     def _paths(self) -> frozenset[str]:
         return frozenset(route.path for route in self.routes)
+
+    def _is_page(self, scope: Scope, headers: Headers) -> bool:
+        """Whether a request is the page's, of a browser that has a session or is getting one."""
+        if scope["path"] == "/" and scope["query_string"].startswith(b"token="):
+            return True
+        ours = scope["path"].startswith(PATH) or scope["path"] in self.page.paths
+        return ours and self.sessions.has_cookie(headers)
 
     async def _health(self, _request: Request) -> Response:
         kind = self._state.kind

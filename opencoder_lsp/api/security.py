@@ -10,6 +10,7 @@ import base64
 import ipaddress
 import re
 import socket
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -78,11 +79,18 @@ class Policy:
 
 
 class Guard:
-    """Lets requests through to `app`, or answers them itself."""
+    """
+    Lets requests through to `app`, or answers them itself.
 
-    def __init__(self, app: ASGIApp, policy: Policy) -> None:
+    `is_page` says whether one is of the chat page, in a browser that needs no key.
+    """
+
+    def __init__(
+        self, app: ASGIApp, policy: Policy, is_page: Callable[[Scope, Headers], bool]
+    ) -> None:
         self._app = app
         self._policy = policy
+        self._is_page = is_page
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Check, then pass on, as ASGI asks."""
@@ -93,7 +101,7 @@ class Guard:
             if scope["method"] == "OPTIONS" and origin:
                 app: ASGIApp = Response(status_code=204, headers=_PREFLIGHT)
             else:
-                scope["state"]["key"] = self._check_key(scope["path"], headers)
+                scope["state"]["key"] = self._check_key(scope, headers)
                 _check_content_type(scope["method"], headers)
                 app = self._app
         except RefusedError as error:
@@ -120,10 +128,10 @@ class Guard:
                 )
                 raise RefusedError(403, message, code="origin_not_allowed")
 
-    def _check_key(self, path: str, headers: Headers) -> str:
+    def _check_key(self, scope: Scope, headers: Headers) -> str:
         """Return the name of the request's key, "" where none is needed; or raise (401)."""
         keys = self._policy.keys
-        if keys is None or path == OPEN:
+        if keys is None or scope["path"] == OPEN or self._is_page(scope, headers):
             return ""
         given = headers.getlist("authorization")
         name = keys.name_of(_key_of(given[0])) if len(given) == 1 else None

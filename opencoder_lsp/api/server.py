@@ -16,6 +16,7 @@ import uvicorn
 
 from opencoder_lsp.api.app import App
 from opencoder_lsp.api.security import Policy
+from opencoder_lsp.api.sessions import Sessions
 from opencoder_lsp.api.state import State
 from opencoder_lsp.client.connection import Status
 from opencoder_lsp.errors import OpencoderError
@@ -107,6 +108,7 @@ async def serve(
     settings: Settings,
     tell: Callable[[Status], None],
     warn: Callable[[str], None],
+    sessions: Sessions,
 ) -> None:
     """
     Serve until a signal comes; then answers that are being made have some seconds to end.
@@ -114,7 +116,8 @@ async def serve(
     `tell` hears how the engine is and `warn` what is odd about it. A second signal ends all.
     """
     state = State(settings, tell, warn)
-    api = served(App(state, replace(policy, port=listener.getsockname()[1])))
+    app = App(state, replace(policy, port=listener.getsockname()[1]), sessions)
+    api = served(app)
 
     def end() -> None:
         api.force_exit = state.draining
@@ -126,6 +129,7 @@ async def serve(
         try:
             await api.serve(sockets=[listener])
         finally:
+            await app.turns.close()
             await state.close()
 
 

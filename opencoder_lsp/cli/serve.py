@@ -1,6 +1,7 @@
 """`opencoder-lsp serve`: the ChatCompletions API."""
 
 import asyncio
+import socket
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from opencoder_lsp.api.keys import Keys, read_keys
 from opencoder_lsp.api.security import Policy, is_loopback
 from opencoder_lsp.api.server import bind, serve
+from opencoder_lsp.api.sessions import Sessions
 from opencoder_lsp.cli.terminal import console, errors
 from opencoder_lsp.client.connection import Status
 from opencoder_lsp.errors import SettingsError
@@ -56,21 +58,30 @@ def run_serve(options: Options, pairs: Sequence[str]) -> int:
     settings = from_process(pairs)
     policy = policy_of(options)
     listener = bind(policy.host, options.port)
-    _introduce(policy, listener.getsockname()[1])
-    asyncio.run(serve(listener, policy, settings, Told(), _warn))
+    sessions = Sessions()
+    _introduce(policy, listener.getsockname()[1], sessions)
+    asyncio.run(serve(listener, policy, settings, Told(), _warn, sessions))
     _say("stopped")
     return 0
 
 
-def _introduce(policy: Policy, port: int) -> None:
+def _introduce(policy: Policy, port: int, sessions: Sessions) -> None:
     host = f"[{policy.host}]" if ":" in policy.host else policy.host
     _say(f"OpenAI-compatible API: http://{host}:{port}/v1 (described at http://{host}:{port}/docs)")
     if policy.keys is None:
         _say("no key is needed; it is open to programs on this machine and closed to web pages")
     else:
         _say(f"keys: {', '.join(policy.keys.names)}")
+    named = socket.gethostname().lower() if policy.host in _ANY else host
+    _open_page(f"http://{named}:{port}", sessions)
     if not policy.is_loopback:
         errors.print("OTHER MACHINES CAN REACH IT, and what they send is not encrypted")
+
+
+def _open_page(url: str, sessions: Sessions) -> None:
+    """Print the address of the chat page, which works once; when it was used, print the next."""
+    _say(f"chat page, for the browser that opens this first: {url}{sessions.one_time_path()}")
+    sessions.opened = lambda: _open_page(url, sessions)
 
 
 class Told:

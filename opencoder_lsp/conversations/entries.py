@@ -54,6 +54,7 @@ class Summary:
     created: float
     updated: float
     messages: int
+    folder: str = ""  # the id of one of the chat page's
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,9 @@ class Conversation:
     created: float
     updated: float
     entries: tuple[Entry, ...]
+    folder: str = ""  # the id of one of the chat page's
+    system: str | None = None  # its own system prompt and temperature; None for the settings'
+    temperature: float | None = None
 
     @property
     def last_id(self) -> str:

@@ -22,6 +22,9 @@ def to_json(conversation: Conversation) -> dict[str, Any]:
         "workspace": conversation.workspace,
         "created": conversation.created,
         "updated": conversation.updated,
+        "folder": conversation.folder,
+        "system": conversation.system,
+        "temperature": conversation.temperature,
         "messages": [_message(entry) for entry in conversation.entries],
     }
 

@@ -41,4 +41,14 @@ MIGRATIONS = (
         "ALTER TABLE message ADD COLUMN model TEXT NOT NULL DEFAULT ''",
         "ALTER TABLE message ADD COLUMN attachments TEXT NOT NULL DEFAULT '[]'",
     ),
+    # What the chat page sorts and sets: folders, prompts, and a conversation's own system prompt
+    # and temperature, NULL for those of the settings.
+    (
+        "ALTER TABLE conversation ADD COLUMN folder TEXT NOT NULL DEFAULT ''",
+        "ALTER TABLE conversation ADD COLUMN system TEXT",
+        "ALTER TABLE conversation ADD COLUMN temperature REAL",
+        "CREATE TABLE folder (id TEXT PRIMARY KEY, name TEXT NOT NULL, kind TEXT NOT NULL)",
+        "CREATE TABLE prompt (id TEXT PRIMARY KEY, name TEXT NOT NULL, description TEXT NOT NULL,"
+        " content TEXT NOT NULL, folder TEXT NOT NULL DEFAULT '')",
+    ),
 )

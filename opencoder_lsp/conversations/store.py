@@ -7,11 +7,12 @@ stands behind what the other has said meanwhile, and none is lost or torn apart.
 """
 
 import json
+import re
 import sqlite3
 import uuid
 from collections.abc import Sequence
 from contextlib import AbstractContextManager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,13 +48,14 @@ class Store:
         *,
         workspace: str = "",
         replaces: str = "",
+        since: str = "",
     ) -> str:
         """
         Append a turn to a conversation, or to a new one of `workspace`, and return its id.
 
         `replaces` is the id of the last entry that the caller has seen: if it still is the last,
-        the turn takes the last turn's place; else, since the conversation has gone on elsewhere,
-        it is appended all the same.
+        the turn takes the last turn's place, or that of all from the entry `since` on; else, since
+        the conversation has gone on elsewhere, it is appended all the same.
         """
         with self._transaction() as database:
             if conversation_id is None:
@@ -65,7 +67,10 @@ class Store:
                 )
                 _check_found(changed.rowcount)
             if replaces and _last_id(database, conversation_id) == replaces:
-                _delete_last_turn(database, conversation_id)
+                if since:
+                    _delete_from(database, conversation_id, since)
+                else:
+                    _delete_last_turn(database, conversation_id)
             for entry in turn:
                 _insert(database, conversation_id, entry)
         return conversation_id
@@ -74,7 +79,8 @@ class Store:
         """Return all of a conversation."""
         with self._transaction() as database:
             head = database.execute(
-                f"{_HEAD} FROM conversation WHERE id = ?", (conversation_id,)
+                f"{_HEAD}, folder, system, temperature FROM conversation WHERE id = ?",
+                (conversation_id,),
             ).fetchone()
             rows = database.execute(
                 "SELECT role, content, attachments, finish_reason, model, time, id FROM message"
@@ -82,14 +88,15 @@ class Store:
                 (conversation_id,),
             ).fetchall()
         _check_found(head is not None)
-        return Conversation(*[*head, tuple(_entry(*row) for row in rows)])
+        entries = tuple(_entry(*row) for row in rows)
+        return Conversation(*[*head[:5], entries, *head[5:]])
 
     def summaries(self, workspaces: Sequence[str] | None = None) -> list[Summary]:
         """List the conversations of some workspaces, or all of them, the newest first."""
         chosen = f"WHERE workspace IN ({', '.join('?' * len(workspaces or ()))})"
         with self._transaction() as database:
             rows = database.execute(
-                f"{_HEAD}, (SELECT count(*) FROM message AS m WHERE m.conversation = c.id)"
+                f"{_HEAD}, (SELECT count(*) FROM message AS m WHERE m.conversation = c.id), folder"
                 f" FROM conversation AS c {'' if workspaces is None else chosen}"
                 " ORDER BY updated DESC, rowid DESC",
                 workspaces or (),
@@ -125,6 +132,65 @@ class Store:
             deleted = database.execute("DELETE FROM conversation WHERE id = ?", (conversation_id,))
             _check_found(deleted.rowcount)
 
+    def configure(self, conversation_id: str, **changes: str | float | None) -> None:
+        """Set some of a conversation's `folder`, `system` and `temperature`."""
+        assert changes.keys() <= {"folder", "system", "temperature"}
+        columns = ", ".join(f"{name} = :{name}" for name in ("id", *changes))
+        with self._transaction() as database:
+            changed = database.execute(
+                f"UPDATE conversation SET {columns} WHERE id = :id",
+                {"id": conversation_id, **changes},
+            )
+            _check_found(changed.rowcount)
+
+    def forget_turn(self, conversation_id: str, message_id: str) -> None:
+        """Delete a question with its answer, either of them being given."""
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT number, id, role FROM message WHERE conversation = ? ORDER BY number",
+                (conversation_id,),
+            ).fetchall()
+            place = next((n for n, row in enumerate(rows) if row[1] == message_id), None)
+            if place is None:
+                raise PromptError("no such message; it may have been deleted")
+            questions = [n for n, row in enumerate(rows) if row[2] == "user"]
+            first = max((n for n in questions if n <= place), default=0)
+            end = min((n for n in questions if n > place), default=len(rows))
+            database.executemany(
+                "DELETE FROM message WHERE number = ?", [row[:1] for row in rows[first:end]]
+            )
+
+    def search(self, text: str) -> list[str]:
+        """Return the ids of conversations with a text in their title or messages, newest first."""
+        pattern = "%" + re.sub(r"([%_\\])", r"\\\1", text) + "%"
+        with self._transaction() as database:
+            rows = database.execute(
+                "SELECT id FROM conversation AS c WHERE title LIKE :pattern ESCAPE '\\'"
+                " OR EXISTS (SELECT 1 FROM message AS m WHERE m.conversation = c.id"
+                " AND content LIKE :pattern ESCAPE '\\') ORDER BY updated DESC, rowid DESC",
+                {"pattern": pattern},
+            ).fetchall()
+        return [str(row[0]) for row in rows]
+
+    def insert(self, conversation: Conversation) -> bool:
+        """Take a conversation from elsewhere in, if there is none of its id yet."""
+        heads = ("id", "title", "workspace", "created", "updated", "folder", "system")
+        values = [getattr(conversation, name) for name in (*heads, "temperature")]
+        with self._transaction() as database:
+            added = database.execute(
+                f"INSERT INTO conversation ({', '.join(heads)}, temperature)"
+                f" VALUES ({', '.join('?' * len(values))}) ON CONFLICT (id) DO NOTHING",
+                values,
+            )
+            if not added.rowcount:
+                return False
+            for entry in conversation.entries:
+                known = database.execute("SELECT 1 FROM message WHERE id = ?", (entry.id,))
+                if known.fetchone():  # a message's copy in another conversation
+                    entry = replace(entry, id=uuid.uuid4().hex)
+                _insert(database, conversation.id, entry)
+        return True
+
     def _transaction(self) -> AbstractContextManager[sqlite3.Connection]:
         return transaction(self.path, MIGRATIONS, "conversations")
 
@@ -157,6 +223,14 @@ def _delete_last_turn(database: sqlite3.Connection, conversation_id: str) -> Non
         "DELETE FROM message WHERE conversation = :id AND number >= ifnull("
         "(SELECT max(number) FROM message WHERE conversation = :id AND role = 'user'), 0)",
         {"id": conversation_id},
+    )
+
+
+def _delete_from(database: sqlite3.Connection, conversation_id: str, entry_id: str) -> None:
+    database.execute(
+        "DELETE FROM message WHERE conversation = :id AND number >="
+        " (SELECT number FROM message WHERE conversation = :id AND id = :entry)",
+        {"id": conversation_id, "entry": entry_id},
     )
 
 

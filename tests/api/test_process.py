@@ -7,6 +7,7 @@ import socket
 import urllib.request
 from pathlib import Path
 
+import aiohttp
 import pytest
 
 from opencoder_lsp.api.server import Protocol
@@ -43,7 +44,7 @@ async def test_it_says_where_it_is_and_for_whom_and_ends_with_0(
 ) -> None:
     assert f"http://127.0.0.1:{process.port}/v1" in process.lines[0]
     assert "programs on this machine" in process.lines[1]
-    assert process.lines[2] == "tiny is ready\n"
+    assert process.lines[3] == "tiny is ready\n"
     assert json.loads(await asyncio.to_thread(ask, process))["choices"]
     assert await process.end(number) == 0
     assert process.lines[3:] == ["stopped\n"]
@@ -103,6 +104,7 @@ async def test_with_both_it_listens_and_says_so_loudly(env: dict[str, str], tmp_
     arguments = ["--host", "0.0.0.0", "--allow-remote", "--api-keys-file"]
     async with ServeProcess(env, *arguments, str(keys_file(tmp_path))) as process:
         assert process.lines[1] == "keys: me\n"
+        assert "0.0.0.0" not in process.lines[2]  # the page's address is one that browsers can open
         await process.end()
         assert "OTHER MACHINES CAN REACH IT" in process.log
 
@@ -204,3 +206,18 @@ async def test_what_is_asked_and_said_is_in_no_log(env: dict[str, str], fake: Fa
     assert "fields that nothing reads: bla" in process.log
     assert "(0 cached) + 1 new tokens" in process.log
     assert "canary" not in process.log + "".join(process.lines)
+
+
+async def test_the_pages_address_is_printed_and_after_its_use_the_next(
+    process: ServeProcess,
+) -> None:
+    line = next(line for line in process.lines if "chat page" in line)
+    address = line.split()[-1]
+    async with aiohttp.ClientSession() as session:
+        async with session.get(address, allow_redirects=False) as got:
+            assert got.status == 303
+        async with session.get(address, allow_redirects=False) as got:
+            assert got.status == 403
+        another = (await process.says("chat page")).split()[-1]
+        async with session.get(another, allow_redirects=False) as got:
+            assert got.status == 303

@@ -302,7 +302,8 @@ async def test_a_client_that_does_not_read_is_hung_up_on(
 async def test_no_route_takes_a_path_or_an_address(api: Api) -> None:
     paths = {route.path for route in api.app.routes}
     named = {path for path in paths if "{" in path}
-    assert named == {"/v1/models/{model:path}"}  # compared with the name of the one that runs
+    # The first is compared with the name of the one that runs; the page's are ids in its store.
+    assert {path for path in named if not path.startswith("/api/")} == {"/v1/models/{model:path}"}
     assert all(word not in path for path in paths for word in ("pull", "load", "file", "url"))
 
 
