@@ -17,7 +17,7 @@ from tests.editors.screen import Screen
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
 WIDTH, HEIGHT = 80, 24
-_PATIENCE = 60.0  # seconds until something must be on the screen
+_PATIENCE = 15.0  # seconds until something must be on the screen
 
 
 class Window:

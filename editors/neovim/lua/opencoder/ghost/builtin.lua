@@ -10,6 +10,7 @@ local own = require("opencoder.ghost.own")
 
 local M = {}
 
+local PATIENCE = 200 -- milliseconds for Neovim to hand over its suggestion
 local NAMESPACE = "nvim.lsp.inline_completion" -- where it draws
 
 ---@param buf integer
@@ -44,18 +45,25 @@ end
 --- Do something with the suggestion that the built-in one shows; it forgets it.
 ---@param buf integer
 ---@param what fun(client: vim.lsp.Client, suggestion: opencoder.Suggestion, rest: opencoder.Rest)
----@return boolean
+---@return boolean done false where something else was typed meanwhile
 local function with_current(buf, what)
-  return vim.lsp.inline_completion.get({
-    bufnr = buf,
-    on_accept = function(item)
-      local client, suggestion = vim.lsp.get_client_by_id(item.client_id), parsed(buf, item)
-      local rest = suggestion and suggestion:rest(buf)
-      if client and suggestion and rest then -- else something else was typed meanwhile
-        what(client, suggestion, rest)
-      end
-    end,
-  })
+  local came, done = false, false
+  local function on_accept(item)
+    local client, suggestion = vim.lsp.get_client_by_id(item.client_id), parsed(buf, item)
+    local rest = suggestion and suggestion:rest(buf)
+    if client and suggestion and rest then
+      what(client, suggestion, rest)
+      done = true
+    end
+    came = true
+  end
+  if vim.lsp.inline_completion.get({ bufnr = buf, on_accept = on_accept }) then
+    -- It is scheduled, and keys that are typed already must find it done.
+    vim.wait(PATIENCE, function()
+      return came
+    end, 1)
+  end
+  return done
 end
 
 ---@param buf integer
