@@ -4,7 +4,7 @@ local config = require("opencoder.config")
 
 local M = { NAME = "opencoder", STOPPED = "stopped" }
 
-local SHORT_LIFE = 10e9 -- nanoseconds: what ends sooner is not started again by itself
+local SHORT_LIFE = 10 -- seconds: what ends sooner is not started again by itself
 local MISSING = "opencoder-lsp is not found: install it (`pip install opencoder-lsp[all]`, best in"
   .. " an environment of its own) and put it on your PATH, or set `cmd`; then `:OpenCoder restart`"
 
@@ -17,7 +17,7 @@ local MISSING = "opencoder-lsp is not found: install it (`pip install opencoder-
 
 local streams = {} ---@type table<string, fun(text: string)>
 local calls = {} ---@type table<integer, table<string, fun(err: string)>> by client and token
-local born = {} ---@type table<integer, integer>
+local born = {} ---@type table<integer, integer> when each client of ours began, in nanoseconds
 local leaving = {} ---@type table<integer, true> clients that we stop
 local waiting = {} ---@type fun(client: vim.lsp.Client?)[]
 local counter = 0
@@ -73,13 +73,14 @@ local function on_exit(code, signal, id)
     finish("the language server has ended")
   end
   local wanted, began = leaving[id], born[id]
-  calls[id], leaving[id], born[id] = nil, nil, nil
+  calls[id], leaving[id] = nil, nil
   require("opencoder.status").forget(id)
   if wanted or vim.v.exiting ~= vim.NIL then
     return
   end
   local how = signal ~= 0 and ("signal %d"):format(signal) or ("exit code %d"):format(code)
-  if began and vim.uv.hrtime() - began > SHORT_LIFE then
+  local lived = began and (vim.uv.hrtime() - began) / 1e9 or 0
+  if lived > (vim.g.opencoder_short_life or SHORT_LIFE) then
     notify(("the language server has ended (%s) and is started again"):format(how))
     M.start()
   else
@@ -159,6 +160,14 @@ function M.restart()
     return #vim.lsp.get_clients({ name = M.NAME }) == 0
   end, 10)
   return M.start()
+end
+
+--- Whether a client is one of ours, even if it has just ended.
+---@param id integer
+---@return boolean
+function M.is_ours(id)
+  local client = vim.lsp.get_client_by_id(id)
+  return born[id] ~= nil or client ~= nil and client.name == M.NAME
 end
 
 --- Return the client of a buffer.

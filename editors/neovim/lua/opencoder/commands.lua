@@ -34,6 +34,43 @@ local function with_file(what)
   notify(("%s is not attached; see `:checkhealth opencoder`"):format(file), vim.log.levels.WARN)
 end
 
+---@param kind "fix"|"document"|"test"|"refactor"
+---@return opencoder.Subcommand
+local function edit(kind)
+  return {
+    run = function(command, words)
+      with_file(function(client)
+        require("opencoder.edit").run(kind, command, words, client)
+      end)
+    end,
+  }
+end
+
+--- Something to do with the chat.
+---@param what fun(chat: opencoder.Chat)
+---@return opencoder.Subcommand
+local function chat(what)
+  return {
+    run = function()
+      require("opencoder.chat").with(what)
+    end,
+  }
+end
+
+---@param command opencoder.Command
+---@return opencoder.Part
+local function lines_of(command)
+  local first, last = command.line1 - 1, command.line2 - 1
+  if command.range == 0 then
+    first, last = 0, vim.api.nvim_buf_line_count(0) - 1
+  end
+  local range = {
+    start = { line = first, character = 0 },
+    ["end"] = { line = last + 1, character = 0 },
+  }
+  return { buf = vim.api.nvim_get_current_buf(), first = first, last = last, range = range }
+end
+
 ---@type table<string, opencoder.Subcommand>
 local subcommands = {
   explain = {
@@ -43,6 +80,50 @@ local subcommands = {
       end)
     end,
   },
+  fix = edit("fix"),
+  document = edit("document"),
+  test = edit("test"),
+  refactor = edit("refactor"),
+  chat = {
+    run = function(command, words)
+      local part = command.range > 0 and lines_of(command) or nil
+      require("opencoder.chat").run(part, words)
+    end,
+  },
+  attach = {
+    run = function(command)
+      require("opencoder.chat").attach(lines_of(command), command.range == 0)
+    end,
+  },
+  new = {
+    run = function()
+      require("opencoder.chat").new()
+    end,
+  },
+  history = {
+    words = { "all" },
+    run = function(_, words)
+      require("opencoder.chat").history(words[1] == "all")
+    end,
+  },
+  send = chat(function(one)
+    one:send()
+  end),
+  stop = chat(function(one)
+    one:stop()
+  end),
+  regenerate = chat(function(one)
+    one:again("regenerate")
+  end),
+  continue = chat(function(one)
+    one:again("continue")
+  end),
+  yank = chat(function()
+    require("opencoder.chat.blocks").yank()
+  end),
+  apply = chat(function(one)
+    require("opencoder.chat").apply(one)
+  end),
   status = {
     run = function()
       with_client(function(client)
@@ -96,6 +177,14 @@ local function beginning_with(lead, names)
   end, names)
 end
 
+--- Return what may follow `:OpenCoder`.
+---@return string[]
+function M.names()
+  local names = vim.tbl_keys(subcommands)
+  table.sort(names)
+  return names
+end
+
 --- What may stand where the cursor is in the command line.
 ---@param lead string
 ---@param line string
@@ -106,9 +195,7 @@ function M.complete(lead, line)
   if subcommand then
     return beginning_with(lead, subcommand.words or {})
   end
-  local names = vim.tbl_keys(subcommands)
-  table.sort(names)
-  return #before < 2 and beginning_with(lead, names) or {}
+  return #before < 2 and beginning_with(lead, M.names()) or {}
 end
 
 ---@param command opencoder.Command
@@ -117,10 +204,8 @@ function M.run(command)
   local name = table.remove(words, 1) or "status"
   local subcommand = subcommands[name]
   if not subcommand then
-    local names = vim.tbl_keys(subcommands)
-    table.sort(names)
-    local text = ("there is no `:OpenCoder %s`, but %s"):format(name, table.concat(names, ", "))
-    return notify(text, vim.log.levels.ERROR)
+    local text = "there is no `:OpenCoder %s`, but %s"
+    return notify(text:format(name, table.concat(M.names(), ", ")), vim.log.levels.ERROR)
   end
   subcommand.run(command, words)
 end

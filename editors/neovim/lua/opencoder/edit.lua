@@ -121,6 +121,25 @@ local function offer(proposal, view, edit)
   end
 end
 
+---@param label string
+---@param part opencoder.Part
+---@param encoding string
+---@return opencoder.Proposal
+local function proposal_of(label, part, encoding)
+  local tick = vim.b[part.buf].changedtick
+  return { label = label, part = part, tick = tick, encoding = encoding }
+end
+
+--- Show an edit as a diff, to accept or not.
+---@param label string
+---@param part opencoder.Part where the window opens
+---@param edit lsp.WorkspaceEdit
+---@param encoding string
+function M.propose(label, part, edit, encoding)
+  local view = View.open({ title = label, part = part })
+  offer(proposal_of(label, part, encoding), view, edit)
+end
+
 ---@param part opencoder.Part
 ---@return lsp.Diagnostic[]
 local function diagnostics(part)
@@ -140,12 +159,7 @@ end
 local function ask(kind, running, part, instruction)
   local label = kind:gsub("^%l", string.upper)
   local call, view ---@type opencoder.Call, opencoder.View
-  local proposal = {
-    label = label,
-    part = part,
-    tick = vim.b[part.buf].changedtick,
-    encoding = running.offset_encoding,
-  }
+  local proposal = proposal_of(label, part, running.offset_encoding)
   local function cancel()
     call.cancel()
   end

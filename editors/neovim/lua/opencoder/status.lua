@@ -20,8 +20,12 @@ end
 ---@param client_id integer
 ---@param status opencoder.Status
 function M.set(client_id, status)
+  local before = states[client_id]
   states[client_id] = status
   changed()
+  if status.kind == "ready" and before and before.kind == "loading" then
+    require("opencoder.ghost").refresh() -- what was asked while it loaded got no answer
+  end
 end
 
 ---@param client_id integer

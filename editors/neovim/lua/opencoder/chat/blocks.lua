@@ -85,7 +85,8 @@ function M.apply(target, over)
     newText = table.concat(code, "\n") .. "\n",
   }
   local uri = vim.uri_from_bufnr(target.buf)
-  require("opencoder.edit").propose("Apply", target, { changes = { [uri] = { edit } } })
+  local changes = { changes = { [uri] = { edit } } }
+  require("opencoder.edit").propose("Apply", target, changes, "utf-8")
 end
 
 return M

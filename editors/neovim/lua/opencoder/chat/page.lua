@@ -179,11 +179,11 @@ function Page:note(text)
     self.note_mark = nil
     return
   end
-  local row = self:_end()
-  self.note_mark = vim.api.nvim_buf_set_extmark(self.buf, namespace, row, 0, {
-    id = self.note_mark,
-    virt_lines = { { { "▎ " .. text, "OpenCoderChatNote" } } },
-  })
+  local lines = vim.tbl_map(function(line)
+    return { { "▎ " .. line, "OpenCoderChatNote" } }
+  end, vim.split(text, "\n", { plain = true }))
+  local row, options = self:_end(), { id = self.note_mark, virt_lines = lines }
+  self.note_mark = vim.api.nvim_buf_set_extmark(self.buf, namespace, row, 0, options)
 end
 
 return Page

@@ -108,6 +108,12 @@ function M.suggest(buf)
   return own.suggest(buf)
 end
 
+--- It asks when the cursor moves.
+---@param buf integer
+function M.refresh(buf)
+  vim.api.nvim_exec_autocmds("CursorMovedI", { buffer = buf, modeline = false })
+end
+
 ---@param buf integer
 ---@param group integer
 function M.attach(buf, group)

@@ -12,6 +12,7 @@ local M = {}
 ---@field cycle fun(buf: integer, step: integer): boolean
 ---@field dismiss fun(buf: integer): boolean
 ---@field suggest fun(buf: integer): boolean
+---@field refresh fun(buf: integer)
 
 local attached = {} ---@type table<integer, integer> autocommand groups by buffer
 local is_on = nil ---@type boolean?
@@ -52,16 +53,12 @@ end
 
 --- Attach to the buffers of our server, those that come later included.
 function M.start()
-  local name = require("opencoder.client").NAME
-  local function is_ours(event)
-    local client = vim.lsp.get_client_by_id(event.data.client_id)
-    return client ~= nil and client.name == name
-  end
+  local client = require("opencoder.client")
   local group = vim.api.nvim_create_augroup("opencoder.ghost", {})
   vim.api.nvim_create_autocmd("LspAttach", {
     group = group,
     callback = function(event)
-      if is_ours(event) then
+      if client.is_ours(event.data.client_id) then
         attach(event.buf)
       end
     end,
@@ -69,7 +66,7 @@ function M.start()
   vim.api.nvim_create_autocmd("LspDetach", {
     group = group,
     callback = function(event)
-      if is_ours(event) then
+      if client.is_ours(event.data.client_id) then
         detach(event.buf)
       end
     end,
@@ -102,6 +99,14 @@ local function is_ready(buf)
     return false
   end
   return vim.fn.pumvisible() == 0 or vim.fn.complete_info({ "selected" }).selected < 0
+end
+
+--- Ask anew where the user types.
+function M.refresh()
+  local buf = vim.api.nvim_get_current_buf()
+  if attached[buf] and vim.startswith(vim.api.nvim_get_mode().mode, "i") then
+    backend().refresh(buf)
+  end
 end
 
 ---@return boolean

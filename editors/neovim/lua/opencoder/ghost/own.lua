@@ -106,31 +106,12 @@ end
 
 ---@param buf integer
 ---@param client vim.lsp.Client
----@param item table
----@return opencoder.Suggestion?
-local function parsed(buf, client, item)
-  local cursor = vim.api.nvim_win_get_cursor(0)
-  local range = { row = cursor[1] - 1, start = cursor[2], stop = cursor[2] }
-  if item.range then
-    local row = item.range.start.line
-    local line = vim.api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ""
-    local function byte(position)
-      return vim.str_byteindex(line, client.offset_encoding, position.character, false)
-    end
-    range = { row = row, start = byte(item.range.start), stop = byte(item.range["end"]) }
-  end
-  local text = item.insertText
-  return Suggestion.new(buf, item, type(text) == "table" and text.value or text, range)
-end
-
----@param buf integer
----@param client vim.lsp.Client
 ---@param result table?
 ---@param invoked boolean
 local function answered(buf, client, result, invoked)
   local ghost, found = ghost_of(buf), {}
   for _, item in ipairs(result and (result.items or result) or {}) do
-    found[#found + 1] = parsed(buf, client, item)
+    found[#found + 1] = Suggestion.of(buf, item, client.offset_encoding)
   end
   if found[1] then -- else what is shown and fits may stay
     ghost.suggestions, ghost.invoked = found, invoked and #found > 1
@@ -181,6 +162,16 @@ function M.update(buf)
   ghost.invoked, ghost.step = false, nil
   draw(buf, ghost)
   ask(buf, AUTOMATIC)
+end
+
+--- Ask again for what has got no answer.
+---@param buf integer
+function M.refresh(buf)
+  local ghost = ghosts[buf]
+  if ghost and not ghost.suggestions[1] then
+    ghost.asked = nil
+    M.update(buf)
+  end
 end
 
 ---@param buf integer

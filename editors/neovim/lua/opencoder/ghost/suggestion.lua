@@ -21,7 +21,27 @@ local MOST_CLOSERS = 4
 ---@field replaced string the text right of the cursor that it replaces
 ---@field tail string the line right of that
 
---- Take an item of a server. `range` is in bytes, both ends in one line.
+--- Take an item of LSP; without a range it belongs to the cursor of the current window.
+---@param buf integer
+---@param item table
+---@param encoding string
+---@return opencoder.Suggestion?
+function Suggestion.of(buf, item, encoding)
+  local cursor = vim.api.nvim_win_get_cursor(0)
+  local range = { row = cursor[1] - 1, start = cursor[2], stop = cursor[2] }
+  if item.range then
+    local row = item.range.start.line
+    local line = vim.api.nvim_buf_get_lines(buf, row, row + 1, false)[1] or ""
+    local function byte(position)
+      return vim.str_byteindex(line, encoding, position.character, false)
+    end
+    range = { row = row, start = byte(item.range.start), stop = byte(item.range["end"]) }
+  end
+  local text = item.insertText
+  return Suggestion.new(buf, item, type(text) == "table" and text.value or text, range)
+end
+
+--- Take a text and what it replaces. `range` is in bytes, both ends in one line.
 ---@param buf integer
 ---@param item table
 ---@param text string
