@@ -51,7 +51,7 @@ function View.open(options)
   self.hints = HINTS
   self.buf = vim.api.nvim_create_buf(false, true)
   vim.bo[self.buf].bufhidden = "wipe"
-  vim.bo[self.buf].filetype = "markdown"
+  require("opencoder.filetype").set(self.buf, "markdown")
   self.most = math.max(3, math.floor(vim.o.lines * SHARE))
   local shape = { style = "minimal", width = math.min(WIDEST, vim.o.columns - 4), height = 1 }
   local config = vim.tbl_extend(
@@ -143,7 +143,7 @@ function View:set(lines, filetype)
   vim.bo[self.buf].modifiable = true
   vim.api.nvim_buf_set_lines(self.buf, 0, -1, false, lines)
   vim.bo[self.buf].modifiable = false
-  vim.bo[self.buf].filetype = filetype
+  require("opencoder.filetype").set(self.buf, filetype)
   self:_fit()
 end
 

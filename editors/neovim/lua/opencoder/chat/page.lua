@@ -19,7 +19,7 @@ function Page.new(buf)
   vim.bo[buf].buftype = "nofile"
   vim.bo[buf].bufhidden = "hide"
   vim.bo[buf].swapfile = false
-  vim.bo[buf].filetype = "markdown"
+  require("opencoder.filetype").set(buf, "markdown")
   vim.bo[buf].modifiable = false
   return setmetatable({ buf = buf }, Page)
 end
