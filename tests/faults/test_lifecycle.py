@@ -112,7 +112,7 @@ async def test_a_thread_that_hangs_does_not_keep_the_server(
     hang = (
         "import sys, threading\n"
         "from opencoder_lsp.conversations.store import Store\n"
-        "def hang(store):\n"
+        "def hang(*arguments):\n"
         "    print('hanging', file=sys.stderr, flush=True)\n"
         "    threading.Event().wait()\n"
         "Store.summaries = hang\n"
