@@ -4,8 +4,8 @@ import asyncio
 import functools
 import logging
 import time
-from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from typing import Any
 
 from starlette.applications import Starlette
@@ -49,6 +49,7 @@ class App:
         self._state = state
         self._policy = policy
         self._metrics = Metrics()
+        self.under_way = 0  # answers, from when all of their requests is there
         self._started = int(time.time())
         chat = functools.partial(self._generate, chat_completions.prepare)
         text = functools.partial(self._generate, completions.prepare)
@@ -125,11 +126,15 @@ class App:
         return {**card, "owned_by": "opencoder-lsp", "max_model_len": length}
 
     async def _generate(self, prepare: Prepare, request: Request) -> Response:
-        raw = await read_body(request, patience=_BODY_SECONDS)
-        front = await self._front()
-        job = await asyncio.to_thread(prepare, raw, front)
-        turn = self._turn(request.state.key)
-        return Generated(job, front.engine.client, turn, self._metrics)
+        key: str = request.state.key
+        raw = await read_body(request, patience=_BODY_SECONDS)  # who is slow takes nobody's turn
+        with ExitStack() as turn:
+            if self._policy.keys is not None:
+                turn.enter_context(self._policy.keys.turn(key))
+            turn.enter_context(self._turn())
+            front = await self._front()
+            job = await asyncio.to_thread(prepare, raw, front)
+            return Generated(job, front.engine.client, turn.pop_all(), self._metrics, key)
 
     async def _front(self) -> Front:
         """Return the engine, if it is there by now; raises what `refused` makes a 503 of."""
@@ -143,12 +148,28 @@ class App:
 
     def _not_ready(self) -> RefusedError:
         kind = self._state.kind
-        code = "draining" if kind == "draining" else "loading"
-        return RefusedError(503, f"the server is {code}", code=code, retry_after=2)
+        if kind == "error":
+            message = self._state.connection.status.message
+            return RefusedError(503, message, code="unavailable", retry_after=2)
+        return RefusedError(503, f"the server is {kind}", code=kind, retry_after=2)
 
-    def _turn(self, key: str) -> AbstractContextManager[None]:
-        keys = self._policy.keys
-        return nullcontext() if keys is None else keys.turn(key)
+    @contextmanager
+    def _turn(self) -> Iterator[None]:
+        """
+        Hold one of the answers that the engine has room for; raises RefusedError (429) without.
+
+        The engine would refuse, too, but only once the prompt is made, for any number of clients.
+        """
+        health = self._state.connection.health
+        queue = self._state.settings.engine.queue
+        if health is not None and health.slots and self.under_way >= health.slots + queue:
+            message = f"{queue} requests are waiting already"
+            raise RefusedError(429, message, code="busy", retry_after=1)
+        self.under_way += 1
+        try:
+            yield
+        finally:
+            self.under_way -= 1
 
 
 async def _docs(_request: Request) -> Response:

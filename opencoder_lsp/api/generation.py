@@ -8,7 +8,7 @@ import logging
 import time
 from collections import defaultdict
 from collections.abc import AsyncGenerator, AsyncIterator
-from contextlib import AbstractContextManager
+from contextlib import ExitStack
 from typing import Any
 
 from starlette.responses import JSONResponse, Response
@@ -28,12 +28,16 @@ log = logging.getLogger(__name__)
 
 
 class Generated(Response):
-    """The response to a job, made while it is sent. `turn` is held as long as that takes."""
+    """
+    The response to a job, made while it is sent. `turn` is held until it has ended, `key` is the
+    name of the client's key.
+    """
 
     def __init__(
-        self, job: Job, client: EngineClient, turn: AbstractContextManager[None], metrics: Metrics
+        self, job: Job, client: EngineClient, turn: ExitStack, metrics: Metrics, key: str
     ) -> None:
         super().__init__()
+        self._name = f"{job.answer.id} ({key})" if key else job.answer.id
         self._job = job
         self._client = client
         self._turn = turn
@@ -42,20 +46,28 @@ class Generated(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer, as ASGI asks, for as long as the client is there."""
-        await while_there(receive, self._answer(scope, receive, send))
+        with self._turn, self._metrics.at_work():
+            await while_there(receive, self._answer(scope, receive, send))
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         started = time.monotonic()
         try:
-            with self._turn, self._metrics.at_work():
-                async with self._client.complete(self._job.request) as stream:
-                    await self._send(stream, scope, receive, send)
-                self._metrics.used(used(self._job, stream))
+            async with self._client.complete(self._job.request) as stream:
+                await self._send(stream, scope, receive, send)
         except OpencoderError as error:
-            log.info("%s failed: %s", self._job.answer.id, type(error).__name__)
+            log.info("%s failed: %s", self._name, type(error).__name__)
             await self._fail(error, scope, receive, send)
         else:
-            log.info("%s took %.2f s", self._job.answer.id, time.monotonic() - started)
+            usage = used(self._job, stream)
+            self._metrics.used(usage)
+            log.info(
+                "%s: %d prompt (%d cached) + %d new tokens, %.2f s",
+                self._name,
+                usage.prompt_tokens,
+                usage.cached_tokens,
+                usage.completion_tokens,
+                time.monotonic() - started,
+            )
 
     async def _send(
         self, stream: CompletionStream, scope: Scope, receive: Receive, send: Send

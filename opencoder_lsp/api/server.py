@@ -85,7 +85,8 @@ class Protocol(server.Protocol):
 def bind(host: str, port: int) -> socket.socket:
     """Return a socket bound to an address, 0 for any port; raises OpencoderError with the cure."""
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
+    # The protocol is named so that asyncio knows it for TCP, and sends each event at once.
+    listener = socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP)
     try:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind((host, port))

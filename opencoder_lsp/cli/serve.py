@@ -60,7 +60,7 @@ def run_serve(options: Options, pairs: Sequence[str]) -> int:
     listener = bind(policy.host, options.port)
     sessions = Sessions()
     _introduce(policy, listener.getsockname()[1], sessions)
-    asyncio.run(serve(listener, policy, settings, _tell, _warn, sessions))
+    asyncio.run(serve(listener, policy, settings, Told(), _warn, sessions))
     _say("stopped")
     return 0
 
@@ -84,9 +84,18 @@ def _open_page(url: str, sessions: Sessions) -> None:
     sessions.opened = lambda: _open_page(url, sessions)
 
 
-def _tell(status: Status) -> None:
-    percent = "" if status.percent is None else f" ({status.percent} %)"
-    _say(f"{status.message}{percent}")
+class Told:
+    """Says how the engine is, of its loading only every tenth percent."""
+
+    _last: tuple[str, int] | None = None
+
+    def __call__(self, status: Status) -> None:
+        """Hear of a new status."""
+        shown = (status.kind, (status.percent or 0) // 10)
+        if status.kind != "loading" or shown != self._last:
+            percent = "" if status.percent is None else f" ({status.percent} %)"
+            _say(f"{status.message}{percent}")
+        self._last = shown
 
 
 def _warn(text: str) -> None:

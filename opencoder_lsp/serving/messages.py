@@ -22,13 +22,16 @@ async def read_body(request: Request, patience: float | None = None) -> bytes:
     It may take `patience` seconds (None for any time), and one more for each SLOWEST bytes.
     """
     body = bytearray()
+    too_long = RefusedError(413, f"the body is longer than {BODY_LIMIT} bytes")
+    if int(request.headers.get("content-length", "0")) > BODY_LIMIT:
+        raise too_long
     try:
         async with asyncio.timeout(patience) as limit:
             start = limit.when()
             async for part in request.stream():
                 body += part
                 if len(body) > BODY_LIMIT:
-                    raise RefusedError(413, f"the body is longer than {BODY_LIMIT} bytes")
+                    raise too_long
                 if start is not None:
                     limit.reschedule(start + len(body) / SLOWEST)
     except ClientDisconnect:

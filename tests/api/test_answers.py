@@ -1,10 +1,13 @@
 """What clients get, over HTTP, for what the engine says."""
 
 import asyncio
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from opencoder_lsp.errors import ModelError
+from opencoder_lsp.settings import Settings
 from tests.api.conftest import HELLO, Api, Serve
 from tests.fakes.engine import FakeEngine
 
@@ -164,6 +167,23 @@ async def test_a_client_that_leaves_before_the_engine_has_begun_ends_its_work(
     await fake.cancelled()
 
 
+@pytest.mark.fault("F47")
+async def test_many_that_leave_at_any_time_leave_nothing_behind(api: Api, fake: FakeEngine) -> None:
+    fake.pause_after(1)
+    for number in range(60):
+        asking = asyncio.create_task(api.ask(stream=number % 2 == 0))
+        for _ in range(number):  # of the event loop's turns, to leave at another point each time
+            await asyncio.sleep(0)
+        asking.cancel()
+    fake.resume()
+    assert await api.ask()
+    await fake.until(lambda: fake.running == 0)
+    while api.app.under_way:  # it hears of each client's going by and by
+        assert (await api.session.get(f"{api.url}/health")).status == 200
+    async with api.session.get(f"{api.url}/metrics") as response:
+        assert "opencoder_api_running 0.0" in await response.text()
+
+
 async def test_an_error_in_mid_stream_is_an_event_and_no_clean_end(
     api: Api, fake: FakeEngine
 ) -> None:
@@ -193,6 +213,26 @@ async def test_a_full_queue_is_429_with_a_time_to_come_back(
     assert (error["type"], error["code"]) == ("rate_limit_error", "busy")
 
 
+@pytest.mark.fault("F50")
+async def test_more_than_the_engine_has_room_for_are_refused_at_the_door(
+    serve: Serve, fake: FakeEngine, settings: Settings
+) -> None:
+    fake.set_health(slots=1)
+    fake.hold()
+    room = 1 + settings.engine.queue
+    async with serve() as api:
+        asked = [asyncio.create_task(api.ask()) for _ in range(room)]
+        await fake.paused(room)
+        status, answer = await api.tell()
+        assert (status, answer["error"]["code"]) == (429, "busy")
+        assert len(fake.requests) == room
+        asked.pop().cancel()
+        await fake.cancelled()
+        fake.resume()
+        assert len(await asyncio.gather(*asked)) == room - 1
+        assert await api.ask()
+
+
 @pytest.mark.fault("F51")
 async def test_while_the_engine_loads_it_is_503_and_health_says_so(
     serve: Serve, fake: FakeEngine
@@ -211,6 +251,22 @@ async def test_while_the_engine_loads_it_is_503_and_health_says_so(
         async with api.session.get(f"{api.url}/health") as response:
             assert (response.status, await response.json()) == (200, {"state": "ready"})
         assert await api.ask()
+
+
+async def test_without_a_model_it_is_503_with_the_cure(serve: Serve, model_folder: Path) -> None:
+    tokenizer = model_folder / "tokenizer.json"
+    tokenizer.rename(away := model_folder / "away")
+    try:
+        async with serve(ready=False) as api:
+            with pytest.raises(ModelError):
+                await api.state.connection.engine()
+            async with api.session.get(f"{api.url}/v1/models") as response:
+                assert response.status == 503
+                assert "models pull" in (await response.json())["error"]["message"]
+            status, answer = await api.tell()
+            assert (status, answer["error"]["type"]) == (503, "server_error")
+    finally:
+        away.rename(tokenizer)
 
 
 async def test_models_are_listed_and_known_by_their_names(api: Api) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 import aiohttp
 import pytest
 
-from opencoder_lsp.cli.serve import Options, policy_of
+from opencoder_lsp.api.server import Protocol
+from opencoder_lsp.cli.serve import Options, Told, policy_of
+from opencoder_lsp.client.connection import Status
 from opencoder_lsp.client.engine import EngineClient
 from opencoder_lsp.errors import SettingsError
-from tests.api.conftest import HELLO
+from tests.api.conftest import HELLO, Api
 from tests.api.process import ServeProcess, run
 from tests.fakes.engine import FakeEngine
 
@@ -107,6 +109,23 @@ async def test_with_both_it_listens_and_says_so_loudly(env: dict[str, str], tmp_
         assert "OTHER MACHINES CAN REACH IT" in process.log
 
 
+def test_of_loading_every_tenth_percent_is_said(capsys: pytest.CaptureFixture[str]) -> None:
+    told = Told()
+    for percent in range(101):
+        told(Status("loading", "loading demo", percent))
+    told(Status("ready", "demo is ready"))
+    told(Status("error", "it has gone"))
+    told(Status("error", "it does not start"))
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[:3] == ["loading demo (0 %)", "loading demo (10 %)", "loading demo (20 %)"]
+    assert lines[10:] == [
+        "loading demo (100 %)",
+        "demo is ready",
+        "it has gone",
+        "it does not start",
+    ]
+
+
 @pytest.mark.fault("S5")
 @pytest.mark.parametrize(
     ("text", "mode", "cure"),
@@ -152,6 +171,21 @@ async def test_an_origin_with_a_path_is_wrong_usage(env: dict[str, str]) -> None
         assert (code, "--cors-origin" in said) == (2, True)
 
 
+async def test_what_is_sent_leaves_at_once(api: Api, monkeypatch: pytest.MonkeyPatch) -> None:
+    seen = list[int]()
+    made = Protocol.connection_made
+
+    def note(self: Protocol, transport: asyncio.Transport) -> None:
+        made(self, transport)
+        connection = transport.get_extra_info("socket")
+        seen.append(connection.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY))
+
+    monkeypatch.setattr(Protocol, "connection_made", note)
+    await api.ask()
+    assert seen
+    assert all(seen)  # without it an event waits 40 ms for the client's word on the one before
+
+
 @pytest.mark.fault("S15")
 async def test_nothing_listens_but_its_one_port(process: ServeProcess) -> None:
     import psutil
@@ -170,6 +204,7 @@ async def test_what_is_asked_and_said_is_in_no_log(env: dict[str, str], fake: Fa
         )
         await process.end()
     assert "fields that nothing reads: bla" in process.log
+    assert "(0 cached) + 1 new tokens" in process.log
     assert "canary" not in process.log + "".join(process.lines)
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [front|lookup|typing|engine …]`: all of them without an argument."""
+"""`python -m tests.benchmarks [front|api|lookup|typing|engine …]`: all without an argument."""
 
 import argparse
 import signal
@@ -9,10 +9,10 @@ from opencoder_lsp.bench.workloads import QUICK, Size
 from opencoder_lsp.engine.machine import cores
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
-from tests.benchmarks import engine, front, home, lookup, plot, strokes
+from tests.benchmarks import api, engine, front, home, lookup, plot, strokes
 
 _QUICK_KEYS = 12
-BENCHMARKS = ("front", "lookup", "typing", "engine")
+BENCHMARKS = ("front", "api", "lookup", "typing", "engine")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -46,6 +46,8 @@ def main(arguments: list[str]) -> None:
         if "lookup" in names:
             lookup.run(place)
         model = registry.open_model(chosen.model or place / "data" / "models" / "demo")
+        if "api" in names:
+            api.run(model)
         if "typing" in names:
             most = _QUICK_KEYS if chosen.quick else None
             strokes.run(model, chosen.threads, most, chosen.typing_json)

@@ -47,7 +47,7 @@ def test_the_benchmark_of_the_engine_fills_its_table(roomy_model: Path, tmp_path
 def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
     done = benchmarks("engin")
     assert done.returncode == 1
-    assert "unknown: engin; known: front, lookup, typing, engine" in done.stderr
+    assert "unknown: engin; known: front, api, lookup, typing, engine" in done.stderr
 
 
 def test_another_model_is_for_the_engine_and_for_typing(roomy_model: Path) -> None:
