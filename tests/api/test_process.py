@@ -47,7 +47,7 @@ async def test_it_says_where_it_is_and_for_whom_and_ends_with_0(
     assert process.lines[3] == "tiny is ready\n"
     assert json.loads(await asyncio.to_thread(ask, process))["choices"]
     assert await process.end(number) == 0
-    assert process.lines[3:] == ["stopped\n"]
+    assert process.lines[4:] == ["stopped\n"]
     await fake.disconnected()
 
 
