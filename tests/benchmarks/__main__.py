@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [front|api|lookup|typing|engine …]`: all without an argument."""
+"""`python -m tests.benchmarks [front|api|lookup|typing|chat|engine …]`: without one all."""
 
 import argparse
 import signal
@@ -9,10 +9,11 @@ from opencoder_lsp.bench.workloads import QUICK, Size
 from opencoder_lsp.engine.machine import cores
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
-from tests.benchmarks import api, engine, front, home, lookup, plot, strokes
+from tests.benchmarks import api, chat, engine, front, home, lookup, plot, strokes
 
 _QUICK_KEYS = 12
-BENCHMARKS = ("front", "api", "lookup", "typing", "engine")
+_QUICK_QUESTIONS = 2
+BENCHMARKS = ("front", "api", "lookup", "typing", "chat", "engine")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -34,8 +35,8 @@ def main(arguments: list[str]) -> None:
     if unknown := set(chosen.names) - set(BENCHMARKS):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     names = chosen.names or BENCHMARKS
-    if chosen.model and not set(names) <= {"engine", "typing"}:
-        sys.exit("--model is for `engine` and `typing`")
+    if chosen.model and not set(names) <= {"engine", "typing", "chat"}:
+        sys.exit("--model is for `engine`, `typing` and `chat`")
     if chosen.plot:
         plot.pyplot()  # if it is missing, better now than after half an hour
     models = chosen.model.absolute().parent if chosen.model else home.demo_models()
@@ -51,6 +52,8 @@ def main(arguments: list[str]) -> None:
         if "typing" in names:
             most = _QUICK_KEYS if chosen.quick else None
             strokes.run(model, chosen.threads, most, chosen.typing_json)
+        if "chat" in names:
+            chat.run(model, chosen.threads, _QUICK_QUESTIONS if chosen.quick else None)
         if "engine" in names:
             files = engine.Options(chosen.json, chosen.plot)
             engine.run(model, chosen.threads, QUICK if chosen.quick else Size(), files)

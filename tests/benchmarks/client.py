@@ -41,6 +41,7 @@ class Client:
     def __init__(self, environment: Mapping[str, str]) -> None:
         self._environment = {**os.environ, **environment}
         self._asked: dict[int, Asked] = {}
+        self._heard: dict[str, list[float]] = {}
         self._ids = itertools.count(1)
         self._version = 1
         self._ready = asyncio.Event()
@@ -123,6 +124,10 @@ class Client:
         await asked.done.wait()
         return asked.result
 
+    def listen(self, token: str) -> list[float]:
+        """Return a list into which the time of each progress on a token is going to be put."""
+        return self._heard.setdefault(token, [])
+
     async def tally(self) -> dict[str, int]:
         """Return how the server has answered its requests so far."""
         params = {"command": "opencoder.status", "arguments": []}
@@ -149,6 +154,8 @@ class Client:
                 self._asked.pop(message["id"]).finish(message.get("result"))
             elif "id" in message:
                 self._write({"jsonrpc": "2.0", "id": message["id"], "result": None})
+            elif message["method"] == "$/progress":
+                self._heard[message["params"]["token"]].append(time.perf_counter())
             elif message["method"] == "opencoder/status" and message["params"]["kind"] == "ready":
                 self._ready.set()
 

@@ -47,11 +47,11 @@ def test_the_benchmark_of_the_engine_fills_its_table(roomy_model: Path, tmp_path
 def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
     done = benchmarks("engin")
     assert done.returncode == 1
-    assert "unknown: engin; known: front, api, lookup, typing, engine" in done.stderr
+    assert "unknown: engin; known: front, api, lookup, typing, chat, engine" in done.stderr
 
 
-def test_another_model_is_for_the_engine_and_for_typing(roomy_model: Path) -> None:
-    assert "for `engine` and `typing`" in benchmarks("--model", str(roomy_model)).stderr
+def test_another_model_is_for_some_benchmarks_only(roomy_model: Path) -> None:
+    assert "for `engine`, `typing` and `chat`" in benchmarks("--model", str(roomy_model)).stderr
 
 
 def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
@@ -82,3 +82,11 @@ def test_the_benchmark_of_typing_fills_its_table(roomy_model: Path, tmp_path: Pa
     assert {goal["answer"] for goal in document["goals"]} <= {"yes", "no"}
     assert len(document["measured"]["keys"]) == 12
     assert sum(document["measured"]["tally"].values()) == 12
+
+
+@pytest.mark.timeout(300)
+def test_the_benchmark_of_answers_says_how_soon_they_begin(roomy_model: Path) -> None:
+    done = benchmarks("chat", "--quick", "--threads", "1", "--model", str(roomy_model))
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "its engine alone" in done.stdout
+    assert "beside the engine: " in done.stdout
