@@ -38,23 +38,34 @@ class Answer:
     dropped: int = 0
 
 
-async def ask(ls: "Server", messages: Sequence[Message], on_text: OnText) -> Answer:
+async def ask(
+    ls: "Server", messages: Sequence[Message], on_text: OnText, *, temperature: float | None = None
+) -> Answer:
     """
     Let the model answer, waiting for the engine if need be; cancelling this ends its work.
 
-    Raises PromptTooLongError where the newest message alone is too long.
+    `temperature` takes the place of the setting. Raises PromptTooLongError where the newest message
+    alone is too long.
     """
     answer = Answer()
-    await hear(ls, messages, answer, on_text)
+    await hear(ls, messages, answer, on_text, temperature=temperature)
     return answer
 
 
-async def hear(ls: "Server", messages: Sequence[Message], answer: Answer, on_text: OnText) -> None:
+async def hear(
+    ls: "Server",
+    messages: Sequence[Message],
+    answer: Answer,
+    on_text: OnText,
+    *,
+    temperature: float | None = None,
+) -> None:
     """Do what `ask` does, into an answer that is the caller's also where this ends too early."""
     engine = await ls.connection.engine()
     # In a thread: counting the tokens of a large file takes a second, and completions come first.
     settings = ls.configuration.settings
-    request, answer.dropped = await asyncio.to_thread(_request, settings, engine, messages)
+    heat = settings.chat.temperature if temperature is None else temperature
+    request, answer.dropped = await asyncio.to_thread(_request, settings, engine, messages, heat)
     if answer.dropped:
         log.info("the %d oldest messages of a conversation do not fit any more", answer.dropped)
     with ls.status.busy():
@@ -68,7 +79,7 @@ async def hear(ls: "Server", messages: Sequence[Message], answer: Answer, on_tex
 
 
 def _request(
-    settings: Settings, engine: "Engine", messages: Sequence[Message]
+    settings: Settings, engine: "Engine", messages: Sequence[Message], temperature: float
 ) -> "tuple[CompletionRequest, int]":
     """Return what the engine gets, and how many messages were dropped for it."""
     from opencoder_lsp.client.engine import CompletionRequest
@@ -84,7 +95,7 @@ def _request(
         max_tokens=max_tokens,
         stop_token_ids=engine.stop_ids,
         priority=_PRIORITY,
-        temperature=chat.temperature,
+        temperature=temperature,
         top_p=chat.top_p,
     )
     return request, fitted.dropped

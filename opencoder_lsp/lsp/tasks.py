@@ -23,6 +23,7 @@ from opencoder_lsp.prompt.tasks import Task
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
 
+_EDIT_TEMPERATURE = 0.2  # at most: of code there are more wrong answers than right ones
 _WORKING = {
     "fix": "fixing",
     "document": "documenting",
@@ -164,8 +165,10 @@ async def _heard(ls: "Server", task: Task, messages: Sequence[Message], on_text:
         if end is not None:
             raise _EnoughError  # which ends the engine's work
 
+    usual = ls.configuration.settings.chat.temperature
+    temperature = usual if task.kind == "explain" else min(usual, _EDIT_TEMPERATURE)
     try:
-        answer = await ask(ls, messages, hear)
+        answer = await ask(ls, messages, hear, temperature=temperature)
     except _EnoughError:
         return Answer(said, "stop", None)
     return replace(answer, text=said) if answer.text else answer

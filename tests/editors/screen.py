@@ -1,6 +1,6 @@
 """What a Neovim shows, as its user interface protocol tells it (`:help ui-linegrid`)."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,9 +64,10 @@ class Screen:
         flushed = False
         for name, *calls in events:
             flushed = flushed or name == "flush"
-            handler = getattr(self, f"_{name}", None)
-            for call in calls if handler else ():
-                handler(*call)
+            handler: Callable[..., None] | None = getattr(self, f"_{name}", None)
+            if handler is not None:
+                for call in calls:
+                    handler(*call)
         return flushed
 
     def _grid_line(self, grid: int, row: int, column: int, cells: Any, *_: object) -> None:

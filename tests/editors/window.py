@@ -149,7 +149,7 @@ async def window(
     # `opencoder-lsp` must be on PATH, as for a user.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = await asyncio.create_subprocess_exec(
-        *(binary, "--embed", "-n", "-i", "NONE", "-u", init, *files),
+        *(str(binary), "--embed", "-n", "-i", "NONE", "-u", str(init), *map(str, files)),
         cwd=folder,
         env={**os.environ, **own, "PATH": path, **(environment or {})},
         stdin=asyncio.subprocess.PIPE,

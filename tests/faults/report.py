@@ -5,7 +5,7 @@ from collections.abc import Iterable, Iterator
 
 import pytest
 
-from tests.faults.table import FAULTS, LEFT_OUT, OUTSIDE, UNTESTED
+from tests.faults.table import FAULTS, LEFT_OUT, OUTSIDE
 
 # The first of these that one of its tests came to is what an id came to.
 OUTCOMES = ("error", "failed", "passed", "skipped")
@@ -25,10 +25,10 @@ def lines(reports: Iterable[tuple[str, str, list[str]]]) -> Iterator[str]:
             tests[id][node.partition("[")[0]] += 1
     for id, sentence in FAULTS.items():
         came_to = next((outcome for outcome in OUTCOMES if outcome in outcomes[id]), "not run")
-        yield f"{id:4}{'untested' if id in UNTESTED else came_to:9}{sentence}"
+        yield f"{id:4}{came_to:9}{sentence}"
         for node, count in tests[id].items():
             yield f"{'':13}{node}{f' ({count})' if count > 1 else ''}"
-        if why := UNTESTED.get(id) or LEFT_OUT.get(id):
+        if why := LEFT_OUT.get(id):
             yield f"{'':13}but: {why}"
     for id, why in OUTSIDE.items():
         yield f"{id:4}{'outside':9}{why}"

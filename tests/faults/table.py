@@ -73,6 +73,7 @@ FAULTS = {
     "F59": "A runtime folder that others can get at is refused or tightened, with the cure.",
     "F60": "A damaged model is named with its file and the cure, and not started for ever.",
     "F62": "Without handles or disk requests fail, and work again afterwards; clocks may jump.",
+    "F65": "What a model says is inert on the chat page, and asks for nothing elsewhere.",
     "F66": "Secrets reach no prompt, text reaches no log, and nothing reaches for a network.",
     # pygls 2.1.1
     "P1": "Bad params are answered with -32602.",
@@ -123,11 +124,6 @@ FAULTS = {
     "S20": "stdio is the only transport.",
 }
 
-# Ids that no test proves, and why.
-UNTESTED = {
-    "S18": "there is no page yet that could show active content",
-}
-
 # What the tests of an id leave out, and why.
 LEFT_OUT = {
     "F02": "there is no warning: nothing is lost by it",
@@ -151,5 +147,4 @@ OUTSIDE = {
     "F61": "S10 and S11 say what is refused so far",
     "F63": "an engine elsewhere is spoken to like our own so far",
     "F64": "no extension that a workspace could configure is built yet; S19 is the server's part",
-    "F65": "no web page is built yet",
 }

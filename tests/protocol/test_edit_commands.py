@@ -40,6 +40,7 @@ async def test_a_fix_is_streamed_and_becomes_an_edit_of_what_differs(
     fake.answer(FIXED)
     result = await opened.command("opencoder.fix", {**FIX, "token": "t"})
     assert result["text"] == opened.streamed("t") == FIXED
+    assert fake.requests[-1]["temperature"] == 0.2
     assert result["finishReason"] == "stop"
     assert result["reason"] is None
     assert result["conversationId"]

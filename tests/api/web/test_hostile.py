@@ -7,7 +7,7 @@ from aiohttp import web
 
 from tests.api.web.conftest import Chat
 
-pytestmark = [pytest.mark.browser, pytest.mark.fault("S18")]
+pytestmark = [pytest.mark.browser, pytest.mark.fault("F65", "S18")]
 
 HOSTILE = """\
 <script>window.hacked = 1</script>
