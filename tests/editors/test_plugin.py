@@ -172,15 +172,15 @@ async def test_the_help_has_a_tag_for_each_command_and_key(nvim: Path, tmp_path:
     async with window(nvim, tmp_path) as person:
         await person.lua("vim.cmd.helptags(...)", str(PLUGIN / "doc"))
         tags = (PLUGIN / "doc" / "tags").read_text(encoding="utf-8")
-        (PLUGIN / "doc" / "tags").unlink()
         for name in await person.lua("return require('opencoder.commands').names()"):
             assert f":OpenCoder-{name}\t" in tags
         for name in await person.lua(
             "return vim.tbl_keys(require('opencoder.config').defaults.keys)"
         ):
             assert f"<Plug>(opencoder-{name.replace('_', '-')})\t" in tags
-        await person.type(":help opencoder<CR>")
-        await person.shows("opencoder.txt")
+        await person.type(":silent! help opencoder<CR>")  # a parser may not be installed
+        await person.holds("vim.fn.expand('%:t') == 'opencoder.txt'")
+        (PLUGIN / "doc" / "tags").unlink()
 
 
 def test_the_plugin_asks_for_no_command_that_the_server_has_not() -> None:

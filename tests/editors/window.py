@@ -151,7 +151,7 @@ async def window(
     process = await asyncio.create_subprocess_exec(
         *(str(binary), "--embed", "-n", "-i", "NONE", "-u", str(init), *map(str, files)),
         cwd=folder,
-        env={**os.environ, **own, "PATH": path, **(environment or {})},
+        env={**os.environ, **(environment or {}), **own, "PATH": path},
         stdin=asyncio.subprocess.PIPE,
         stdout=asyncio.subprocess.PIPE,
     )

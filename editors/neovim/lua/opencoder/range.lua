@@ -6,7 +6,7 @@ local M = {}
 ---@field buf integer
 ---@field first integer line, from 0
 ---@field last integer line, from 0, included
----@field range lsp.Range
+---@field range? lsp.Range
 
 --- Take what a user command got; without a range it is the place of the cursor, for the server to
 --- find what is around it.

@@ -13,7 +13,7 @@ local HINTS = " q close · s split · <C-c> stop "
 
 ---@class opencoder.view.Options
 ---@field title string
----@field part opencoder.Part under which it opens
+---@field part opencoder.Part under whose lines it opens
 ---@field on_close? fun() called when the window is closed, once
 ---@field on_stop? fun()
 

@@ -12,7 +12,7 @@ local function notify(...)
   require("opencoder").notify(...)
 end
 
----@type { [1]: string, [2]: string, [3]: fun(chat: opencoder.Chat) }[]
+---@type table[] key, what it does, and how
 local KEYS = {
   {
     "<CR>",
@@ -180,13 +180,17 @@ function M.attach(part, is_whole)
   M.open(chat)
 end
 
---- Say which key does what.
+--- Show which key does what.
 function M.help()
   local lines = { "<C-s>  send, from insert mode" }
   for _, key in ipairs(KEYS) do
     lines[#lines + 1] = ("%-6s %s"):format(key[1], key[2])
   end
-  vim.api.nvim_echo({ { table.concat(lines, "\n") } }, false, {})
+  local row = vim.api.nvim_win_get_cursor(0)[1] - 1
+  local options = { title = "Keys", part = { buf = 0, first = row, last = row } }
+  local view = require("opencoder.view").open(options)
+  view:set(lines, "")
+  view:name("Keys", " q close ")
 end
 
 --- Begin another chat.
