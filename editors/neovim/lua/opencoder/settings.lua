@@ -38,6 +38,7 @@
 ---@field temperature? number
 ---@field top_p? number
 ---@field system? string
+---@field code_lens? boolean
 
 ---@class opencoder.settings.Privacy
 ---@field exclude? string[]
@@ -135,6 +136,8 @@ M.defaults = {
     -- Text put in front of the first message. OpenCoder was trained without system messages, so
     -- this is a plain part of your first message.
     system = "",
+    -- Whether `Explain`, `Document` and `Test` stand above functions and classes.
+    code_lens = false,
   },
   privacy = {
     -- File names, and with a final slash names of folders (shell patterns, letter case ignored),
