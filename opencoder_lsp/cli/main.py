@@ -176,7 +176,7 @@ def serve(
     ] = 16,
     pairs: SetOption = None,
 ) -> None:
-    """Serve the model by OpenAI's ChatCompletions API, http://127.0.0.1:18888/v1.
+    """Serve a chat page, and OpenAI's ChatCompletions API on http://127.0.0.1:18888/v1.
 
     Open to programs on this machine, closed to web pages. To other machines it is only opened with
     --host, --api-keys-file and --allow-remote.
