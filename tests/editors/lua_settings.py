@@ -59,8 +59,8 @@ def _type(description: Description) -> str:
     }
     if description.type in parts:
         return parts[description.type]
-    names = description.type.replace(" or ", " · ")
-    names = names.replace("true · false", "true or false").split(" · ")
+    text = description.type.replace(" or ", " · ").replace("true · false", "true or false")
+    names = text.split(" · ")
     return "|".join(json.dumps(name.strip("`")) if "`" in name else parts[name] for name in names)
 
 

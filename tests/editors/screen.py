@@ -25,6 +25,10 @@ class Style:
         return cls(foreground, background, *flags)
 
 
+def _ignored(*arguments: object) -> None:
+    """Take an event that says nothing of what is looked at here."""
+
+
 class Screen:
     """A grid of cells, kept up to date by `redraw` events; complete whenever they flush."""
 
@@ -64,8 +68,8 @@ class Screen:
         flushed = False
         for name, *calls in events:
             flushed = flushed or name == "flush"
-            handler = getattr(self, f"_{name}", None)
-            for call in calls if handler else ():
+            handler = getattr(self, f"_{name}", _ignored)
+            for call in calls:
                 handler(*call)
         return flushed
 
