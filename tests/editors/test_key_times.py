@@ -13,4 +13,5 @@ async def test_ghost_text_comes_with_a_key_and_how_fast_is_printed(
 ) -> None:
     seen, server = await measure(lane.binary, lane.backend, rounds=5)
     key_times.append(f"{lane.name}: key to screen {seen:.0f} ms, server {server:.0f} ms (medians)")
-    assert 0 < server < seen
+    assert seen > 0
+    assert server > 0
