@@ -2,12 +2,12 @@
 
 import ast
 import re
-import warnings
 from collections import defaultdict
 from collections.abc import Iterable
 from functools import lru_cache
 
 from opencoder_lsp.bench.sources import Source
+from opencoder_lsp.prompt.python_parser import parse
 
 _OWNER = re.compile(r"([^\W\d]\w*)\.\Z")
 
@@ -21,7 +21,7 @@ class Definitions:
         for path, text in source.files.items():
             if not path.endswith(".py") or not parses(text):
                 continue
-            tree = ast.parse(text)
+            tree = parse(text)
             self._imported[path] = set(_imported(tree))
             for name in _defined(tree):
                 self._defined[name].add(path)
@@ -57,10 +57,8 @@ def _defined(tree: ast.Module) -> Iterable[str]:
 @lru_cache(maxsize=64)
 def parses(text: str) -> bool:
     """Whether a text is a Python module, by Python's own parser."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # of an odd escape in a string, say
-        try:
-            ast.parse(text)
-        except (SyntaxError, ValueError, RecursionError, MemoryError):
-            return False
+    try:
+        parse(text)
+    except SyntaxError:
+        return False
     return True

@@ -3,7 +3,7 @@
 import re
 from dataclasses import dataclass
 
-from opencoder_lsp.lsp.syntax import PAIRS, Reading, Syntax, open_at, read, syntax_of
+from opencoder_lsp.lsp.syntax import PAIRS, Reading, Syntax, open_at_end, read, syntax_of
 from opencoder_lsp.prompt.completion import Place
 
 REACH = 4000  # characters on each side that are looked at
@@ -39,7 +39,7 @@ class Cursor:
         rest, *below = _LINE_BREAK.split(place.suffix[:REACH])
         above = _LINE_BREAK.split(prefix[max(0, start - REACH) : start])
         line = prefix[start:]
-        mark = open_at(prefix, start, syntax)
+        mark = open_at_end(prefix[:start], syntax)
         return cls(
             place,
             syntax,

@@ -86,9 +86,8 @@ def noted(
 ) -> str:
     """Note the first suggestion of an answer, and how long it took; return its id."""
     settings, model = ls.configuration.settings, ls.connection.model
-    place = Place("", document.language, *document.split(spot))
-    if selection is not None:
-        place = selection.accepted(place, document)
+    around = document.split(spot) if selection is None else selection.split(document)
+    place = Place("", document.language, *around)
     return ls.acceptance.offer(
         document.uri,
         replace(place, suffix=place.suffix[insertion.replaced :]),
@@ -128,11 +127,9 @@ async def suggestions_at(
     those for each key. What would follow the first one is prepared.
     """
     ls.ahead.asked(document, spot)
-    place = place_of(ls, document, spot)
+    place = place_of(ls, document, spot, selection)
     if place is None:
         return []
-    if selection is not None:
-        place = selection.accepted(place, document)
     session, edits = ls.session_of(document.uri), document.edits
     if wish.on_text is not None:
         wish = replace(wish, on_text=partial(_show, place, wish.on_text))
@@ -161,11 +158,19 @@ def _show(place: Place, on_text: OnText, text: str) -> None:
         on_text(insertion.text)
 
 
-def place_of(ls: "Server", document: Document, spot: Spot, *, tell: bool = True) -> Place | None:
+def place_of(
+    ls: "Server",
+    document: Document,
+    spot: Spot,
+    selection: Selection | None = None,
+    *,
+    tell: bool = True,
+) -> Place | None:
     """
     Return the place as a prompt sees it; None where no completion is wanted, allowed or possible.
 
-    Why it is not possible is shown once, if the user is to be told.
+    With a selected item it is the place once that is inserted. Why it is not possible is shown
+    once, if the user is to be told.
     """
     settings = ls.configuration.settings
     if not settings.completion.enabled:
@@ -183,7 +188,7 @@ def place_of(ls: "Server", document: Document, spot: Spot, *, tell: bool = True)
         if tell:
             ls.troubles.warn(obstacle)
         return None
-    prefix, suffix = document.split(spot)
+    prefix, suffix = document.split(spot) if selection is None else selection.split(document)
     before, after = ls.notebooks.around(document)
     path = ls.workspace_folders.shown_path(ls.notebooks.owner(document.uri))
     lines = settings.completion.lines

@@ -27,10 +27,9 @@ class Selection:
         start, end = sorted((document.spot(info.range.start), document.spot(info.range.end)))
         return cls(start, end, clean(info.text))
 
-    def accepted(self, place: Place, document: Document) -> Place:
-        """Return a place of the document as it would be once the item is inserted."""
-        prefix, suffix = document.split(self.start)[0], document.split(self.end)[1]
-        return replace(place, prefix=prefix + self.text, suffix=suffix)
+    def split(self, document: Document) -> tuple[str, str]:
+        """Return what would stand left and right of the cursor once the item is inserted."""
+        return document.split(self.start)[0] + self.text, document.split(self.end)[1]
 
 
 def accepted(place: Place, insertion: Insertion) -> Place:

@@ -5,14 +5,13 @@ That is the function or statement that the cursor is in, as far as indentation t
 too large, or not to be understood without the suggestion either, there is no objection.
 """
 
-import ast
 import re
 import sys
-import warnings
 from collections.abc import Sequence
 
 from opencoder_lsp.lsp.cursor import indent
 from opencoder_lsp.prompt.completion import Place
+from opencoder_lsp.prompt.python_parser import parse
 
 _LINES = 100  # on each side: parsing as many takes about a millisecond
 _REACH = 12_000  # characters on each side
@@ -58,13 +57,9 @@ def _without_line(before: str, after: str) -> str:
 
 def _fault(code: str) -> SyntaxError | None:
     try:
-        with warnings.catch_warnings():  # of escapes in strings: they are not ours to judge
-            warnings.simplefilter("ignore")
-            compile(code, "suggestion", "exec", ast.PyCF_ONLY_AST)
+        parse(code)
     except SyntaxError as error:
         return error
-    except (ValueError, RecursionError, MemoryError) as error:  # a NUL, or nested too deeply
-        return SyntaxError(str(error))
     return None
 
 

@@ -7,7 +7,7 @@ brackets and double quotes and nothing else. Reading is one pass of a regular ex
 
 import re
 from dataclasses import dataclass, field
-from functools import cache
+from functools import cache, lru_cache
 
 PAIRS = {")": "(", "]": "[", "}": "{"}
 _OPENING = frozenset(PAIRS.values())
@@ -132,14 +132,17 @@ def carried(reading: Reading, line: str, syntax: Syntax) -> str:
     return mark if escaped else ""
 
 
-def open_at(text: str, end: int, syntax: Syntax) -> str:
-    """Return the mark of the comment or string in which the line that begins at `end` begins."""
-    start = 0
+@lru_cache(maxsize=4)
+def open_at_end(above: str, syntax: Syntax) -> str:
+    """
+    Return the mark of the comment or string that whole lines of code leave open.
+
+    What was read lately is remembered: while somebody types in a line, nothing above it changes.
+    """
+    start, end = 0, len(above)
     if end > WINDOW:
-        start = text.find("\n", end - WINDOW, end) + 1 or end - WINDOW
-    for match in syntax.shades.finditer(text, start):
-        if match.start() >= end:
-            break
-        if match.end() > end or (match.end() == end and match.lastindex is None):
+        start = above.find("\n", end - WINDOW) + 1 or end - WINDOW
+    for match in syntax.shades.finditer(above, start):
+        if match.end() == end and match.lastindex is None:
             return syntax.opener(match[0])
     return ""

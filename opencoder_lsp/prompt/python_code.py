@@ -4,7 +4,6 @@ import ast
 import os
 import re
 import textwrap
-import warnings
 from collections.abc import Iterator, Sequence
 
 from opencoder_lsp.prompt.definitions import (
@@ -15,6 +14,7 @@ from opencoder_lsp.prompt.definitions import (
     Import,
     definition,
 )
+from opencoder_lsp.prompt.python_parser import parse
 
 _WHOLE = 8  # lines of a function that is shown as it is
 _MEMBERS = 30  # lines of a class
@@ -34,9 +34,8 @@ def imports(text: str) -> list[Import]:
         if len(found) >= MOST_IMPORTS:
             break
         try:
-            with warnings.catch_warnings(action="ignore"):
-                parsed = ast.parse(textwrap.dedent(statement)).body
-        except (SyntaxError, ValueError):
+            parsed = parse(textwrap.dedent(statement)).body
+        except SyntaxError:
             found += _unfinished(statement)
             continue
         for node in parsed:
@@ -54,9 +53,8 @@ def definitions(text: str) -> Definitions:
     if len(text) > _LARGEST:
         return _by_look(text)
     try:
-        with warnings.catch_warnings(action="ignore"):
-            tree = ast.parse(text)
-    except (SyntaxError, ValueError, RecursionError, MemoryError):
+        tree = parse(text)
+    except SyntaxError:
         return _by_look(text)
     lines = re.split(r"\r\n?|\n", text)  # as the parser counts them
     found = Definitions()

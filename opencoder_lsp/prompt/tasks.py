@@ -34,7 +34,7 @@ def fenced(code: str, language: str) -> str:
 
 def fence_for(*texts: str) -> str:
     """Return a code fence longer than any run of backticks in `texts`, three at least."""
-    runs = (len(run) for text in texts for run in re.findall("`+", text))
+    runs = (len(run) for text in texts for run in re.findall("```+", text))
     return "`" * max(3, 1 + max(runs, default=0))
 
 

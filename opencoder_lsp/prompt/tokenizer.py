@@ -165,7 +165,9 @@ class Tokenizer:
         return "".join("\ufffd" if lost.intersection(c.encode()) else c for c in text)
 
     def _plain_ids(self, text: str) -> list[int]:
-        ids: list[int] = self._backend.encode(text, add_special_tokens=False).ids
+        # It leaves out where each token stands in the text, a quarter of the work.
+        (encoding,) = self._backend.encode_batch_fast([text], add_special_tokens=False)
+        ids: list[int] = encoding.ids
         return ids
 
     def _raw(self, ids: Sequence[int]) -> bytes:

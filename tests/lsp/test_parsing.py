@@ -1,5 +1,6 @@
 """Whether a suggestion breaks the Python code that it stands in."""
 
+import ast
 from collections.abc import Sequence
 
 import pytest
@@ -7,6 +8,7 @@ import pytest
 from opencoder_lsp.lsp import parsing
 from opencoder_lsp.lsp.parsing import spoils
 from opencoder_lsp.prompt.completion import Place
+from opencoder_lsp.prompt.python_parser import parse
 
 METHOD = "class A:\n" + "    x = 1\n" * 300 + "    def f(self):\n        y = 2\n        "
 BELOW = "\n\n    def g(self):\n        pass\n" + "    z = 3\n" * 300
@@ -61,13 +63,12 @@ def test_however_long_the_file_no_more_is_parsed_than_that(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     parsed = list[str]()
-    compiled = compile
 
-    def noted(code: str, *arguments: object) -> object:
+    def noted(code: str) -> ast.Module:
         parsed.append(code)
-        return compiled(code, *arguments)  # type: ignore[call-overload]
+        return parse(code)
 
-    monkeypatch.setattr(parsing, "compile", noted, raising=False)
+    monkeypatch.setattr(parsing, "parse", noted)
     for text in ("return y", "return of y"):
         assert spoils(place(METHOD * 20, BELOW * 20), text, 0) is (text == "return of y")
     sizes: Sequence[int] = [code.count("\n") for code in parsed]

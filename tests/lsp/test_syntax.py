@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from opencoder_lsp.lsp.syntax import WINDOW, Reading, carried, open_at, read, syntax_of
+from opencoder_lsp.lsp.syntax import WINDOW, Reading, carried, open_at_end, read, syntax_of
 
 PYTHON = syntax_of("python")
 LANGUAGES = ["python", "c", "rust", "go", "javascript", "shellscript", "sql", "html", "css", "?"]
@@ -61,17 +61,17 @@ def test_brackets_that_nothing_opened_are_told_by_their_place() -> None:
     ],
 )
 def test_what_goes_on_in_the_cursors_line_is_known(text: str, mark: str) -> None:
-    assert open_at(text, text.rfind("\n") + 1, PYTHON) == mark
+    assert open_at_end(text[: text.rfind("\n") + 1], PYTHON) == mark
 
 
 def test_a_string_that_ends_on_the_cursors_line_is_open_where_that_begins() -> None:
     text = '"""a\nb""" + c'
-    assert open_at(text, 5, PYTHON) == '"""'
+    assert open_at_end(text[:5], PYTHON) == '"""'
 
 
 def test_of_a_very_long_text_the_end_is_read() -> None:
     text = '"""\n' + "x = 1\n" * WINDOW
-    assert open_at(text, len(text), PYTHON) == ""
+    assert open_at_end(text, PYTHON) == ""
 
 
 def test_only_what_may_have_several_lines_goes_on_in_the_next() -> None:

@@ -79,6 +79,18 @@ async def test_cells_above_are_in_front_and_cells_below_behind(
     assert code.endswith("```python\n# Load the data.\n\nimport data\n\nrows = ")
 
 
+async def test_an_item_selected_in_a_cell_stands_between_the_other_cells(
+    window: Editor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    type_in(window, "here", 2, 7, "loa")
+    span = types.Range(types.Position(0, 7), types.Position(0, 10))
+    selected = types.SelectedCompletionInfo(span, "load")
+    await window.ask(0, 10, selected=selected, uri=uri("here"))
+    code = code_of(fake.requests[0])
+    assert "It ends with this code:\n```python\n\nplot(rows)\n```" in code
+    assert code.endswith("```python\n# Load the data.\n\nimport data\n\nrows = load")
+
+
 async def test_what_is_typed_in_a_cell_is_seen_in_it_and_in_the_others(
     window: Editor, fake: FakeEngine, code_of: CodeOf
 ) -> None:
