@@ -1,6 +1,5 @@
 """Both versions of Neovim, and a person at work with the plugin in one of them."""
 
-import os
 import subprocess
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
@@ -41,6 +40,7 @@ def neovim_012() -> Path | str:
 class Lane:
     """A Neovim, and what draws ghost text in it."""
 
+    name: str
     binary: Path
     backend: str
 
@@ -54,7 +54,7 @@ def _lane(version: str, backend: str) -> Lane:
     binary = NVIM if version == "0.11" else neovim_012()
     if isinstance(binary, str):
         pytest.skip(binary)
-    return Lane(binary, backend)
+    return Lane(f"Neovim {version}, {backend}", binary, backend)
 
 
 @pytest.fixture(params=["0.11", "0.12", "0.12 without its own"])
@@ -122,6 +122,18 @@ def own_ghost_text(backend: str, more: str = "") -> str:
     return f"{{ ghost_text = {{ backend = '{backend}' }}, {more} }}"
 
 
-def pytest_report_header() -> str:
-    """Say where Neovim 0.12 comes from."""
-    return f"neovim 0.12: {os.environ.get('NEOVIM_SUITE', 'forky')} in {_FOLDER}"
+_KEYS = pytest.StashKey[list[str]]()
+
+
+@pytest.fixture
+def key_times(pytestconfig: pytest.Config) -> list[str]:
+    """Where to note how fast ghost text came, for the end of the run."""
+    return pytestconfig.stash.setdefault(_KEYS, [])
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print how fast ghost text came."""
+    if lines := terminalreporter.config.stash.get(_KEYS, []):
+        terminalreporter.section("ghost text in Neovim")
+        for line in lines:
+            terminalreporter.write_line(line)

@@ -59,8 +59,8 @@ def _type(description: Description) -> str:
     }
     if description.type in parts:
         return parts[description.type]
-    listed = description.type.replace(" or ", " · ").replace("true · false", "true or false")
-    names = listed.split(" · ")
+    text = description.type.replace(" or ", " · ").replace("true · false", "true or false")
+    names = text.split(" · ")
     return "|".join(json.dumps(name.strip("`")) if "`" in name else parts[name] for name in names)
 
 

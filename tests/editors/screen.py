@@ -1,6 +1,6 @@
 """What a Neovim shows, as its user interface protocol tells it (`:help ui-linegrid`)."""
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,10 @@ class Style:
             foreground, background = background, foreground
         flags = (bool(attributes.get(name)) for name in ("bold", "italic", "strikethrough"))
         return cls(foreground, background, *flags)
+
+
+def _ignored(*arguments: object) -> None:
+    """Take an event that says nothing of what is looked at here."""
 
 
 class Screen:
@@ -64,10 +68,9 @@ class Screen:
         flushed = False
         for name, *calls in events:
             flushed = flushed or name == "flush"
-            handler: Callable[..., None] | None = getattr(self, f"_{name}", None)
-            if handler is not None:
-                for call in calls:
-                    handler(*call)
+            handler = getattr(self, f"_{name}", _ignored)
+            for call in calls:
+                handler(*call)
         return flushed
 
     def _grid_line(self, grid: int, row: int, column: int, cells: Any, *_: object) -> None:

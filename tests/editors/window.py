@@ -17,7 +17,7 @@ from tests.editors.screen import Screen
 
 PLUGIN = Path(__file__).parents[2] / "editors" / "neovim"
 WIDTH, HEIGHT = 80, 24
-_PATIENCE = 15.0  # seconds until something must be on the screen
+_PATIENCE = 60.0  # seconds until something must be on the screen
 
 
 class Window:
@@ -149,7 +149,7 @@ async def window(
     # `opencoder-lsp` must be on PATH, as for a user.
     path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     process = await asyncio.create_subprocess_exec(
-        *(str(binary), "--embed", "-n", "-i", "NONE", "-u", str(init), *map(str, files)),
+        *map(str, (binary, "--embed", "-n", "-i", "NONE", "-u", init, *files)),
         cwd=folder,
         env={**os.environ, **(environment or {}), **own, "PATH": path},
         stdin=asyncio.subprocess.PIPE,

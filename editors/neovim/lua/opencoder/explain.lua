@@ -43,6 +43,7 @@ local function in_window(running, part)
     end,
     done = function(err, result)
       local problem = trouble(err, result)
+      view:trim()
       view:name(problem and ("Explain: %s"):format(problem) or "Explain", " q close · s split ")
     end,
   })

@@ -133,6 +133,22 @@ function View:append(text)
   self:_fit()
 end
 
+--- Take blank lines away at the end.
+function View:trim()
+  if not self:is_open() then
+    return
+  end
+  local lines = vim.api.nvim_buf_get_lines(self.buf, 0, -1, false)
+  local last = #lines
+  while last > 1 and not lines[last]:find("%S") do
+    last = last - 1
+  end
+  vim.bo[self.buf].modifiable = true
+  vim.api.nvim_buf_set_lines(self.buf, last, -1, false, {})
+  vim.bo[self.buf].modifiable = false
+  self:_fit()
+end
+
 --- Show other text in the place of what is there.
 ---@param lines string[]
 ---@param filetype string
@@ -152,7 +168,7 @@ end
 ---@param hints? string
 function View:name(title, hints)
   self.title, self.hints = title, hints or self.hints
-  if self:_is_float() then
+  if self:is_open() and self:_is_float() then
     vim.api.nvim_win_set_config(self.win, decoration(self.title, self.hints))
   end
 end
