@@ -82,6 +82,19 @@ def parse_events(text: str) -> list[Any]:
     return [one if one == "[DONE]" else json.loads(one) for one in data]
 
 
+def status_of(answer: bytes) -> int:
+    """Return the status of a raw response, whose body has to be an error object."""
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert json.loads(body)["error"]["message"]
+    return int(head.split()[1])
+
+
+def request(host: bytes, *headers: bytes, target: bytes = b"/v1/models") -> bytes:
+    """Return a raw request that ends the connection."""
+    lines = [b"GET " + target + b" HTTP/1.1", *([b"Host: " + host] if host else []), *headers]
+    return b"\r\n".join([*lines, b"Connection: close", b"", b""])
+
+
 Serve = Callable[..., AbstractAsyncContextManager[Api]]
 
 
