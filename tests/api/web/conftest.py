@@ -107,7 +107,7 @@ async def browser() -> AsyncIterator[Any]:
 async def chat(browser: Any, api: Api, fake: FakeEngine) -> AsyncIterator[Chat]:
     """The page with a session; at the end nothing may have gone wrong, or been asked elsewhere."""
     page = await browser.new_page(viewport={"width": 1100, "height": 760})
-    page.set_default_timeout(30_000)
+    page.set_default_timeout(60_000)
     chat = await Chat(page, api, fake).open()
     yield chat
     assert chat.troubles == []
