@@ -69,8 +69,12 @@ class Job:
 
 
 def check_model(asked: str | None, name: str) -> None:
-    """Raise RefusedError (404) where a name or alias is not that of the model `name`."""
-    if asked is None or asked.strip().casefold() == name.casefold():
+    """
+    Raise RefusedError (404) where a name or alias is not that of the model `name`.
+
+    "opencoder" is whichever model there is, as in editors.
+    """
+    if asked is None or asked.strip().casefold() in ("opencoder", name.casefold()):
         return
     model = known(asked)
     if model is None or model.name != name:

@@ -205,7 +205,9 @@ def test_a_model_goes_by_its_name_its_aliases_and_its_hub_id() -> None:
         check_model(name, "opencoderplus")
     check_model("demo", "demo")
     check_model("TINY", "tiny")
-    for name in ("gpt-4", "opencoder", "", "../demo"):
+    for name in ("opencoder", "OpenCoder"):  # whichever there is
+        check_model(name, "demo")
+    for name in ("gpt-4", "opencoderplus", "", "../demo"):
         assert refusal(lambda name=name: check_model(name, "demo")).status == 404
 
 

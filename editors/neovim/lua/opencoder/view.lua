@@ -149,7 +149,7 @@ function View:trim()
   self:_fit()
 end
 
---- Show other text in the place of what is there.
+--- Show other text in the place of what is there, from its first line on.
 ---@param lines string[]
 ---@param filetype string
 function View:set(lines, filetype)
@@ -161,6 +161,11 @@ function View:set(lines, filetype)
   vim.bo[self.buf].modifiable = false
   require("opencoder.filetype").set(self.buf, filetype)
   self:_fit()
+  if vim.api.nvim_win_is_valid(self.win) then
+    vim.api.nvim_win_call(self.win, function()
+      vim.fn.winrestview({ lnum = 1, col = 0, topline = 1 })
+    end)
+  end
 end
 
 --- Change the title, and what is said of the keys.
