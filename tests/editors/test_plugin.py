@@ -29,10 +29,12 @@ async def test_nothing_is_loaded_at_start_but_what_setup_needs(nvim: Path, tmp_p
 async def test_what_setup_does_not_know_is_said_and_left_out(nvim: Path, tmp_path: Path) -> None:
     setup = "{ ghost_texts = {}, chat = { position = 'middle' }, keys = { accept = 7 } }"
     async with window(nvim, tmp_path, setup=setup, size=(100, 24)) as person:
-        await person.lua("vim.cmd.messages()")
-        await person.shows("chat.position must be one of right, left, below, above, tab")
-        await person.shows("ghost_texts is unknown")
-        await person.shows("keys.accept must be a string")
+        for said in (
+            "chat.position must be one of right, left, below, above, tab",
+            "ghost_texts is unknown",
+            "keys.accept must be a string",
+        ):
+            await person.holds(f"vim.fn.execute('messages'):find('{said}', 1, true)")
         current = await person.lua("return require('opencoder.config').current")
         assert (current["chat"]["position"], current["keys"]["accept"]) == ("right", "<Tab>")
 

@@ -25,7 +25,14 @@ from tests.protocol.raw import RawServer
 
 PACKAGE = Path(opencoder_lsp.__file__).parent
 # Where the time of day is looked at, to be written down: nothing waits for it.
-BY_THE_CLOCK = {"lsp/answers.py", "engine/answer.py", "conversations/entries.py"}
+BY_THE_CLOCK = {
+    "api/answers.py",
+    "api/app.py",
+    "conversations/archives.py",
+    "conversations/entries.py",
+    "engine/answer.py",
+    "lsp/answers.py",
+}
 
 linux = pytest.mark.skipif(
     not sys.platform.startswith("linux"), reason="limits of another process can be set on Linux"
@@ -193,7 +200,7 @@ async def test_a_clock_that_jumps_disturbs_nothing_under_way(
 def test_nothing_waits_by_the_time_of_day() -> None:
     """A clock that jumps an hour can then end no wait, and make none long."""
     found = set[str]()
-    for room in ("lsp", "client", "engine", "conversations"):
+    for room in ("lsp", "client", "engine", "conversations", "api", "serving"):
         for file in (PACKAGE / room).glob("*.py"):
             for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
                 if isinstance(node, ast.Attribute) and ast.unparse(node) in (

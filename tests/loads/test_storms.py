@@ -102,7 +102,7 @@ def small_requests(count: int) -> list[tuple[str, Any, Expected]]:
         (
             "textDocument/codeAction",
             {**document, "range": span, "context": {"diagnostics": []}},
-            lambda answer: len(answer["result"]) == 1,
+            lambda answer: len(answer["result"]) == 2,  # to explain, and to rewrite
         ),
         ("textDocument/hover", {**place}, code(METHOD_NOT_FOUND)),
     ]
