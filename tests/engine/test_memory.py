@@ -78,7 +78,7 @@ def memory() -> tuple[int, int, int]:
     """Return the process's resident bytes, and the numbers of its objects and tensors."""
     gc.collect()
     objects = gc.get_objects()
-    # By the type alone: some objects of other libraries import a lot once `isinstance` looks at them.
+    # By the type alone: to some objects of other libraries `isinstance` is a reason to import.
     tensors = sum(issubclass(type(one), torch.Tensor) for one in objects)
     return psutil.Process().memory_info().rss, len(objects), tensors
 
