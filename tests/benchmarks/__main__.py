@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [front|api|lookup|typing|chat|engine …]`: without one all."""
+"""`python -m tests.benchmarks [front|api|page|lookup|typing|chat|engine …]`: or all."""
 
 import argparse
 import signal
@@ -9,11 +9,11 @@ from opencoder_lsp.bench.workloads import QUICK, Size
 from opencoder_lsp.engine.machine import cores
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
-from tests.benchmarks import api, chat, engine, front, home, lookup, plot, strokes
+from tests.benchmarks import api, chat, engine, front, home, lookup, page, plot, strokes
 
 _QUICK_KEYS = 12
 _QUICK_QUESTIONS = 2
-BENCHMARKS = ("front", "api", "lookup", "typing", "chat", "engine")
+BENCHMARKS = ("front", "api", "page", "lookup", "typing", "chat", "engine")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -49,6 +49,8 @@ def main(arguments: list[str]) -> None:
         model = registry.open_model(chosen.model or place / "data" / "models" / "demo")
         if "api" in names:
             api.run(model)
+        if "page" in names:
+            page.run()
         if "typing" in names:
             most = _QUICK_KEYS if chosen.quick else None
             strokes.run(model, chosen.threads, most, chosen.typing_json)

@@ -1,7 +1,9 @@
 """`python -m tests.benchmarks engine --quick` as a whole, on a tiny model."""
 
+import asyncio
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -9,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from opencoder_lsp.bench.rows import KINDS
+from tests.benchmarks import page
 from tests.benchmarks.peers import BATCHING, GENERATE, LLAMA, VLLM
 
 ROOT = Path(__file__).parents[2]
@@ -47,7 +50,7 @@ def test_the_benchmark_of_the_engine_fills_its_table(roomy_model: Path, tmp_path
 def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
     done = benchmarks("engin")
     assert done.returncode == 1
-    assert "unknown: engin; known: front, api, lookup, typing, chat, engine" in done.stderr
+    assert "unknown: engin; known: front, api, page, lookup, typing, chat, engine" in done.stderr
 
 
 def test_another_model_is_for_some_benchmarks_only(roomy_model: Path) -> None:
@@ -90,3 +93,12 @@ def test_the_benchmark_of_answers_says_how_soon_they_begin(roomy_model: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert "its engine alone" in done.stdout
     assert "beside the engine: " in done.stdout
+
+
+def test_the_benchmark_of_the_page_says_when_something_is_to_be_seen() -> None:
+    pytest.importorskip("playwright", reason="needs playwright")
+    if (chromium := shutil.which("chromium")) is None:
+        pytest.skip("needs chromium")
+    loads = asyncio.run(page.measured(chromium))
+    assert len(loads) == 5
+    assert all(load["paint"] > 0 and 10_000 < load["bytes"] < 400_000 for load in loads)
