@@ -26,7 +26,9 @@ CONVERSATION = Conversation(
 def test_markdown_has_the_title_and_every_message_in_its_order() -> None:
     text = to_markdown(CONVERSATION)
     assert text.startswith("# What is it?\n\n*2025-06-1")
-    assert "in `/home/me/project`*\n\n## Question\n\nWhat is it?\n\n*attached: `a.py`, lines" in text
+    assert (
+        "in `/home/me/project`*\n\n## Question\n\nWhat is it?\n\n*attached: `a.py`, lines" in text
+    )
     assert "## Answer of demo\n\nA **number**.\n\n## Question\n\nShow me." in text
     assert text.endswith("## Question\n\nMore.\n\n## Answer\n\nWell\n\n*(stopped)*\n")
 
@@ -38,7 +40,11 @@ def test_a_code_block_that_was_cut_off_does_not_swallow_what_follows() -> None:
 def test_json_has_everything_and_says_what_it_is() -> None:
     data = json.loads(json.dumps(to_json(CONVERSATION)))
     assert (data["format"], data["version"]) == ("opencoder-lsp conversation", 1)
-    assert (data["id"], data["title"], data["workspace"]) == ("id", "What is it?", "/home/me/project")
+    assert (data["id"], data["title"], data["workspace"]) == (
+        "id",
+        "What is it?",
+        "/home/me/project",
+    )
     assert (data["created"], data["updated"]) == (1_750_000_000.0, 1_750_000_100.0)
     question, answer = data["messages"][:2]
     assert question["attachments"][0] == {

@@ -89,9 +89,7 @@ async def test_a_bare_call_writes_tests_into_a_new_file(tmp_path: Path) -> None:
         fake.answer("```python\ndef test_add():\n    assert add(1, 2) == 3\n```")
         await asked(nvim, "test")
         await nvim.type(":execute 'buffer' bufnr('tests/test_sums.py')<CR>")
-        await nvim.until(
-            'vim.api.nvim_buf_get_name(0):find("/tests/test_sums.py", 1, true) ~= nil'
-        )
+        await nvim.until('vim.api.nvim_buf_get_name(0):find("/tests/test_sums.py", 1, true) ~= nil')
         assert (await nvim.lines())[:2] == ["def test_add():", "    assert add(1, 2) == 3"]
 
 
