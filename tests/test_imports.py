@@ -39,7 +39,7 @@ MAY_IMPORT = {
     "paths": {"errors"},
     "models": BASE,
     "prompt": {"models", *BASE},
-    "client": {"prompt", "models", *BASE},
+    "client": {"prompt", "models", "settings_sections", *BASE},
     "database": {"errors", "paths"},
     "markdown": set[str](),
     "stats": {"database", *BASE},

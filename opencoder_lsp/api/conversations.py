@@ -22,9 +22,9 @@ from opencoder_lsp.api.turn_prompts import (
     asked_again,
     asked_newly,
     check_question,
-    longest_answer,
 )
 from opencoder_lsp.api.turns import Turn, Turns
+from opencoder_lsp.client.chat_request import longest_answer
 from opencoder_lsp.conversations.entries import Conversation, Entry
 from opencoder_lsp.conversations.export import exported, summary_json, to_json
 from opencoder_lsp.conversations.store import Store

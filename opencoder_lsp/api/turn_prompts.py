@@ -4,17 +4,16 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from opencoder_lsp.api.page_wire import TurnBody
+from opencoder_lsp.client.chat_request import chat_request
 from opencoder_lsp.client.connection import Engine
 from opencoder_lsp.client.engine import CompletionRequest
 from opencoder_lsp.conversations.entries import Conversation, Entry
 from opencoder_lsp.conversations.export import named
 from opencoder_lsp.errors import PromptError
-from opencoder_lsp.prompt.conversation import Message, fit
+from opencoder_lsp.prompt.conversation import Message
 from opencoder_lsp.prompt.tasks import fenced
 from opencoder_lsp.serving.refusals import RefusedError
 from opencoder_lsp.settings_sections import ChatSettings
-
-_PRIORITY = 10  # behind completions
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,28 +84,8 @@ def answer_request(
 
     Raises PromptTooLongError where the question alone is too long.
     """
-    max_tokens = longest_answer(engine, chat)
-    fitted = fit(
-        engine.template,
-        engine.tokenizer,
-        asked.messages(chat.system),
-        engine.context_length - max_tokens,
-    )
     temperature = chat.temperature if asked.temperature is None else asked.temperature
-    request = CompletionRequest(
-        prompt=fitted.encoded.ids,
-        max_tokens=max_tokens,
-        stop_token_ids=engine.stop_ids,
-        priority=_PRIORITY,
-        temperature=temperature,
-        top_p=chat.top_p,
-    )
-    return request, fitted.dropped
-
-
-def longest_answer(engine: Engine, chat: ChatSettings) -> int:
-    """Return how many tokens an answer may have; half of a short context stays for the question."""
-    return min(chat.max_tokens, engine.context_length // 2)
+    return chat_request(engine, asked.messages(chat.system), chat, temperature)
 
 
 def check_question(message: str, engine: Engine) -> None:

@@ -10,7 +10,7 @@ from lsprotocol import types
 
 from opencoder_lsp.conversations.entries import FinishReason
 from opencoder_lsp.lsp.arguments import Token
-from opencoder_lsp.prompt.conversation import Message, fit
+from opencoder_lsp.prompt.conversation import Message
 from opencoder_lsp.settings import Settings
 
 if TYPE_CHECKING:
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
-_PRIORITY = 10  # behind completions
 OnText = Callable[[str], None]
 
 
@@ -82,23 +81,11 @@ def _request(
     settings: Settings, engine: "Engine", messages: Sequence[Message], temperature: float
 ) -> "tuple[CompletionRequest, int]":
     """Return what the engine gets, and how many messages were dropped for it."""
-    from opencoder_lsp.client.engine import CompletionRequest
+    from opencoder_lsp.client.chat_request import chat_request
 
     chat = settings.chat
-    # A long answer must not leave a short context without room for the question.
-    max_tokens = min(chat.max_tokens, engine.context_length // 2)
     system = [Message("system", chat.system)] if chat.system else []
-    limit = engine.context_length - max_tokens
-    fitted = fit(engine.template, engine.tokenizer, [*system, *messages], limit)
-    request = CompletionRequest(
-        prompt=fitted.encoded.ids,
-        max_tokens=max_tokens,
-        stop_token_ids=engine.stop_ids,
-        priority=_PRIORITY,
-        temperature=temperature,
-        top_p=chat.top_p,
-    )
-    return request, fitted.dropped
+    return chat_request(engine, [*system, *messages], chat, temperature)
 
 
 def streamer(ls: "Server", token: Token | None) -> OnText:
