@@ -73,6 +73,73 @@ async def test_regenerate_puts_another_answer_in_its_place(at_work: StartWork, n
         assert await desk.person.lines() == [*said, "", "## You", "", "A draft."]
 
 
+async def test_the_last_question_is_written_otherwise(at_work: StartWork, nvim: Path) -> None:
+    async with at_work(nvim, SOURCE) as desk:
+        desk.engine.default = "The first answer."
+        await desk.person.type(":OpenCoder chat Count.<CR>")
+        await desk.person.shows("The first answer.")
+        await desk.person.holds("vim.bo.modifiable")
+        await desk.person.type("ge")
+        await desk.person.shows("<C-c> keeps it as it was")
+        assert await desk.person.lines() == ["## You", "", "Count."]
+        desk.engine.default = "The second answer."
+        await desk.person.type("A Loudly.<C-s>")
+        await desk.person.shows("The second answer.")
+        await desk.person.holds("vim.bo.modifiable")
+        said = ["## You", "", "Count. Loudly.", "", "## OpenCoder", "", "The second answer."]
+        assert await desk.person.lines() == [*said, "", "## You", "", ""]
+        name = await desk.person.lua("return vim.api.nvim_buf_get_name(0)")
+        await desk.person.type(f":bwipeout!<CR>:edit {name}<CR>")
+        await desk.person.shows("The second answer.")
+        assert await desk.person.lines() == [*said, "", "## You", "", ""]
+
+
+async def test_a_question_that_was_to_change_stays_as_it_was(
+    at_work: StartWork, nvim: Path
+) -> None:
+    async with at_work(nvim, SOURCE) as desk:
+        desk.engine.default = "The first answer."
+        await desk.person.type(":OpenCoder chat Count.<CR>")
+        await desk.person.shows("The first answer.")
+        await desk.person.holds("vim.bo.modifiable")
+        before = await desk.person.lines()
+        await desk.person.type("ge")
+        await desk.person.hides("The first answer.")
+        await desk.person.type("<C-c>")
+        await desk.person.shows("The first answer.")
+        await desk.person.hides("keeps it as it was")
+        assert await desk.person.lines() == before
+
+
+async def test_a_question_that_was_not_answered_can_be_sent_again(
+    at_work: StartWork, nvim: Path
+) -> None:
+    async with at_work(nvim, SOURCE) as desk:
+        desk.engine.fail_with(400, "the engine is tired")
+        desk.engine.default = "One, two."
+        await desk.person.type(":OpenCoder chat Count.<CR>")
+        await desk.person.shows("tired")
+        assert await desk.person.lines() == ["## You", "", "Count."]
+        await desk.person.type("<CR>")
+        await desk.person.shows("One, two.")
+        await desk.person.hides("tired")
+
+
+async def test_an_answer_that_could_not_be_had_anew_is_shown_again(
+    at_work: StartWork, nvim: Path
+) -> None:
+    async with at_work(nvim, SOURCE) as desk:
+        desk.engine.default = "One, two."
+        await desk.person.type(":OpenCoder chat Count.<CR>")
+        await desk.person.shows("One, two.")
+        await desk.person.holds("vim.bo.modifiable")
+        desk.engine.fail_with(400, "the engine is tired")
+        await desk.person.type("iA draft.<Esc>gr")
+        await desk.person.shows("tired")
+        await desk.person.shows("One, two.")
+        await desk.person.shows("A draft.")
+
+
 async def test_lines_go_along_and_their_block_is_applied_to_them(
     at_work: StartWork, nvim: Path
 ) -> None:

@@ -268,4 +268,24 @@ function M.execute(client, command, argument, on)
   }
 end
 
+--- Let the server carry out a command that answers at once; that it cannot is said.
+---@param command string
+---@param argument table
+---@param on_result fun(result: any)
+function M.ask(command, argument, on_result)
+  M.with(function(running)
+    if not running then
+      return
+    end
+    M.execute(running, command, argument, {
+      done = function(err, result)
+        if err then
+          return require("opencoder").notify(err, vim.log.levels.ERROR)
+        end
+        on_result(result)
+      end,
+    })
+  end)
+end
+
 return M

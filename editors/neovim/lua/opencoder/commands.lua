@@ -12,17 +12,7 @@ local function notify(...)
   require("opencoder").notify(...)
 end
 
---- Call with a server that is ready; that it cannot be had has been said.
----@param what fun(client: vim.lsp.Client)
-local function with_client(what)
-  require("opencoder.client").with(function(client)
-    if client then
-      what(client)
-    end
-  end)
-end
-
---- Likewise, with a server that knows the file in the current window.
+--- Call with a server that knows the file in the current window.
 ---@param what fun(client: vim.lsp.Client)
 local function with_file(what)
   local client = require("opencoder.client").of(0)
@@ -47,12 +37,14 @@ local function edit(kind)
 end
 
 --- Something to do with the chat.
----@param what fun(chat: opencoder.Chat)
+---@param what fun(chat: opencoder.Chat, words: string[])
 ---@return opencoder.Subcommand
 local function chat(what)
   return {
-    run = function()
-      require("opencoder.chat").with(what)
+    run = function(_, words)
+      require("opencoder.chat").with(function(one)
+        what(one, words)
+      end)
     end,
   }
 end
@@ -103,14 +95,26 @@ local subcommands = {
   history = {
     words = { "all" },
     run = function(_, words)
-      require("opencoder.chat").history(words[1] == "all")
+      require("opencoder.chat.kept").choose(words[1] == "all")
     end,
   },
+  rename = chat(function(one, words)
+    require("opencoder.chat.kept").rename(one, words)
+  end),
+  delete = chat(function(one)
+    require("opencoder.chat.kept").delete(one)
+  end),
+  export = chat(function(one, words)
+    require("opencoder.chat.kept").export(one, words[1])
+  end),
   send = chat(function(one)
     one:send()
   end),
   stop = chat(function(one)
     one:stop()
+  end),
+  edit = chat(function(one)
+    one:edit_last()
   end),
   regenerate = chat(function(one)
     one:again("regenerate")
@@ -126,15 +130,8 @@ local subcommands = {
   end),
   status = {
     run = function()
-      with_client(function(client)
-        require("opencoder.client").execute(client, "opencoder.status", {}, {
-          done = function(err, result)
-            if err then
-              return notify(err, vim.log.levels.ERROR)
-            end
-            notify(require("opencoder.status").sentence(result))
-          end,
-        })
+      require("opencoder.client").ask("opencoder.status", {}, function(result)
+        notify(require("opencoder.status").sentence(result))
       end)
     end,
   },
@@ -151,13 +148,9 @@ local subcommands = {
       if words[1] ~= "engine" then
         return require("opencoder.client").restart()
       end
-      with_client(function(client)
-        notify("the engine is being restarted")
-        require("opencoder.client").execute(client, "opencoder.restartEngine", {}, {
-          done = function(err)
-            notify(err or "the engine is ready", err and vim.log.levels.ERROR)
-          end,
-        })
+      notify("the engine is being restarted")
+      require("opencoder.client").ask("opencoder.restartEngine", {}, function()
+        notify("the engine is ready")
       end)
     end,
   },

@@ -1,7 +1,6 @@
 --- Chats: where they are shown, which one is meant, and the keys in them.
 
 local Chat = require("opencoder.chat.session")
-local client = require("opencoder.client")
 local config = require("opencoder.config")
 
 local M = {}
@@ -29,6 +28,13 @@ local KEYS = {
     end,
   },
   {
+    "ge",
+    "edit the last question",
+    function(chat)
+      chat:edit_last()
+    end,
+  },
+  {
     "gr",
     "regenerate",
     function(chat)
@@ -53,7 +59,28 @@ local KEYS = {
     "gh",
     "history",
     function()
-      M.history()
+      require("opencoder.chat.kept").choose(false)
+    end,
+  },
+  {
+    "gR",
+    "rename",
+    function(chat)
+      require("opencoder.chat.kept").rename(chat, {})
+    end,
+  },
+  {
+    "gD",
+    "delete",
+    function(chat)
+      require("opencoder.chat.kept").delete(chat)
+    end,
+  },
+  {
+    "gE",
+    "export",
+    function(chat)
+      require("opencoder.chat.kept").export(chat)
     end,
   },
   {
@@ -198,26 +225,6 @@ function M.new()
   M.open(Chat.begin())
 end
 
----@param id string
----@param chat opencoder.Chat
-local function load(id, chat)
-  client.with(function(running)
-    if not running then
-      return
-    end
-    client.execute(running, "opencoder.conversation", { conversationId = id }, {
-      done = function(err, result)
-        if err then
-          return notify(err, vim.log.levels.ERROR)
-        end
-        if chat.page:is_valid() then
-          chat:show(result)
-        end
-      end,
-    })
-  end)
-end
-
 --- Fill a buffer that was opened by its name, by `:edit` or a session.
 ---@param buf integer
 ---@param name string
@@ -226,55 +233,10 @@ function M.restore(buf, name)
   latest = chat
   set_keys(chat)
   if id then
-    load(id, chat)
+    chat:load(id)
   else
     chat.page:ask()
   end
-end
-
----@param conversation table
----@return string
-local function described(conversation)
-  local time = os.date("%Y-%m-%d %H:%M", math.floor(conversation.updated))
-  return ("%s  %s  (%d messages)"):format(time, conversation.title, conversation.messages)
-end
-
----@param conversation table
-local function resume(conversation)
-  local buf = vim.fn.bufnr("opencoder://chat/" .. conversation.id)
-  local chat = buf > 0 and Chat.of(buf)
-  if chat then
-    return M.open(chat)
-  end
-  chat = Chat.begin()
-  M.open(chat)
-  load(conversation.id, chat)
-end
-
---- Choose among the conversations of this project, or of all of them.
----@param all? boolean
-function M.history(all)
-  client.with(function(running)
-    if not running then
-      return
-    end
-    client.execute(running, "opencoder.conversations", { all = all or false }, {
-      done = function(err, result)
-        if err then
-          return notify(err, vim.log.levels.ERROR)
-        end
-        if #result == 0 then
-          return notify("no conversation is kept for this project")
-        end
-        local options = { prompt = "Conversations", format_item = described }
-        vim.ui.select(result, options, function(chosen)
-          if chosen then
-            resume(chosen)
-          end
-        end)
-      end,
-    })
-  end)
 end
 
 --- Offer to put the code block at the cursor in the place of what was attached, or else below the

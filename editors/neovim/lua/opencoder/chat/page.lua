@@ -3,6 +3,7 @@
 ---@class opencoder.Page
 ---@field buf integer
 ---@field private prompt integer? mark of where the question begins that is being written
+---@field private asked integer? mark of where the last question begins that was sent
 ---@field private answer integer? mark of where the last answer begins
 ---@field private note_mark integer?
 local Page = {}
@@ -98,7 +99,7 @@ end
 
 --- Take everything away.
 function Page:clear()
-  self.prompt, self.answer, self.note_mark = nil, nil, nil
+  self.prompt, self.asked, self.answer, self.note_mark = nil, nil, nil, nil
   vim.api.nvim_buf_clear_namespace(self.buf, namespace, 0, -1)
   self:_edit(function()
     vim.api.nvim_buf_set_lines(self.buf, 0, -1, false, { "" })
@@ -146,15 +147,30 @@ end
 ---@param text string
 function Page:said(text)
   self:_head(YOU)
+  self.asked = self:_mark_end()
   self:write(vim.trim(text))
 end
 
 --- Keep the question as it was written, and let an answer come behind it.
 function Page:answer_begins()
-  self.prompt = nil
+  self.asked, self.prompt = self.prompt or self.asked, nil
   vim.bo[self.buf].modifiable = false
   self:_head(MODEL)
   self.answer = self:_mark_end()
+end
+
+--- Take the last question and its answer away, and let the user write another one there.
+---@param question string what to begin with
+function Page:ask_again(question)
+  local row = self:_row(self.asked)
+  if not row then
+    return
+  end
+  self:note(nil)
+  self:_cut(row)
+  self.prompt = self:_mark_end()
+  self:write(question)
+  vim.bo[self.buf].modifiable = true
 end
 
 --- Take the last answer away; another one comes in its place.

@@ -9,7 +9,10 @@ local client = require("opencoder.client")
 ---@field last string? id of its last message
 ---@field attachments table<string, { uri: string, range: lsp.Range? }> by how the text names them
 ---@field target opencoder.Part? the code that was attached last
+---@field question string? the last one that was sent
+---@field is_editing boolean? whether what is written takes the place of that question
 ---@field private call opencoder.Call? under way
+---@field private has_text boolean? whether that one has said something
 local Chat = {}
 Chat.__index = Chat
 
@@ -100,13 +103,18 @@ local function note_of(result)
 end
 
 ---@param draft string what stands where the next question goes
+---@param undo fun(err: string)? for an error before any text, when the server has kept nothing
 ---@param err string?
 ---@param result table?
-function Chat:_answered(draft, err, result)
+function Chat:_answered(draft, undo, err, result)
   self.call = nil
   if not self.page:is_valid() then
     return
   end
+  if err and not self.has_text and undo then
+    return undo(err)
+  end
+  self.is_editing = false
   local note = err
   if result then
     local function given(value)
@@ -122,17 +130,20 @@ end
 --- Let the server answer at the end of the page.
 ---@param argument table
 ---@param draft string
-function Chat:_ask(argument, draft)
+---@param undo fun(err: string)?
+function Chat:_ask(argument, draft, undo)
+  self.has_text = false
   client.with(function(running)
     if not running then
-      return self:_answered(draft, "the language server does not run")
+      return self:_answered(draft, undo, "the language server does not run")
     end
     self.call = client.execute(running, "opencoder.chat", argument, {
       text = function(text)
+        self.has_text = true
         self.page:write(text)
       end,
       done = function(err, result)
-        self:_answered(draft, err, result)
+        self:_answered(draft, undo, err, result)
       end,
     })
   end)
@@ -170,13 +181,36 @@ function Chat:send()
     return notify("the question is empty", vim.log.levels.WARN)
   end
   local attached = self:_attached(question)
+  self.question = question
   self.page:note(nil)
   self.page:answer_begins()
-  self:_ask({
-    message = question,
-    conversationId = self.id,
-    attachments = #attached > 0 and attached or nil,
-  }, "")
+  self:_ask(
+    {
+      message = question,
+      conversationId = self.id,
+      attachments = #attached > 0 and attached or nil,
+      editLast = self.is_editing,
+      lastMessageId = self.is_editing and self.last or nil,
+    },
+    "",
+    function(err)
+      self.page:ask_again(question)
+      self.page:note(err)
+    end
+  )
+end
+
+--- Take the last question back with its answer, to be written otherwise.
+function Chat:edit_last()
+  if not self:_is_ready() then
+    return
+  end
+  if self.is_editing or not (self.id and self.question) then
+    return notify("there is no question to change", vim.log.levels.WARN)
+  end
+  self.is_editing = true
+  self.page:ask_again(self.question)
+  self.page:note("changes the last question\n<C-c> keeps it as it was")
 end
 
 --- Have the last question answered anew, or let a cut answer go on.
@@ -188,18 +222,29 @@ function Chat:again(what)
   if not self.id then
     return notify("nothing has been answered yet", vim.log.levels.WARN)
   end
+  if self.is_editing then
+    return notify("send the question, or <C-c> keeps it as it was", vim.log.levels.WARN)
+  end
   local draft = self.page:close_question()
   self.page:note(nil)
   if what == "regenerate" then
     self.page:answer_again()
   end
-  self:_ask({ conversationId = self.id, lastMessageId = self.last, [what] = true }, draft)
+  self:_ask(
+    { conversationId = self.id, lastMessageId = self.last, [what] = true },
+    draft,
+    function(err)
+      self:load(self.id, draft, err)
+    end
+  )
 end
 
---- End the answer that is under way; what was said stays.
+--- End the answer that is under way; what was said stays. Or else leave the last question as it was.
 function Chat:stop()
   if self.call then
     self.call.cancel()
+  elseif self.is_editing then
+    self:load(self.id)
   end
 end
 
@@ -227,12 +272,16 @@ end
 
 --- Show a conversation that the server has kept.
 ---@param conversation table as `opencoder.conversation` answers it
-function Chat:show(conversation)
+---@param draft? string of the next question
+---@param note? string
+function Chat:show(conversation, draft, note)
+  self.is_editing = false
   self.page:clear()
   local last = {}
   for _, message in ipairs(conversation.messages) do
     last = message
     if message.role == "user" then
+      self.question = message.content
       self.page:said(message.content)
     else
       self.page:answer_begins()
@@ -240,8 +289,20 @@ function Chat:show(conversation)
     end
   end
   self:_identify(conversation.id, last.id)
-  self.page:ask()
-  self.page:note(note_of(last))
+  self.page:ask(draft)
+  self.page:note(note or note_of(last))
+end
+
+--- Show the conversation of an id as the server has it.
+---@param id string
+---@param draft? string of the next question
+---@param note? string
+function Chat:load(id, draft, note)
+  client.ask("opencoder.conversation", { conversationId = id }, function(result)
+    if self.page:is_valid() then
+      self:show(result, draft, note)
+    end
+  end)
 end
 
 return Chat
