@@ -21,8 +21,7 @@ local function wrapped(text, width)
   local lines = {}
   for _, line in ipairs(vim.split(text, "\n", { plain = true })) do
     while vim.fn.strdisplaywidth(line) > width do
-      local head = vim.fn.strpart(line, 0, #line)
-      head = vim.fn.matchstr(line, ([[^.*\%%<%dv.]]):format(width + 1))
+      local head = vim.fn.matchstr(line, ([[^.*\%%<%dv.]]):format(width + 1))
       local blank = head:match("^.*() ")
       head = blank and blank > 1 and head:sub(1, blank - 1) or head
       lines[#lines + 1] = head

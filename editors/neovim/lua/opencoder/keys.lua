@@ -31,7 +31,7 @@ end
 ---@param mapping table as |maparg()| has it
 local function run(mapping)
   local mode = mapping.noremap == 1 and "n" or "m"
-  local keys = mapping.rhs
+  local keys ---@type string?
   if mapping.callback then
     keys = mapping.callback()
     if mapping.expr ~= 1 then

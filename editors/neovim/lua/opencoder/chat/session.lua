@@ -239,7 +239,7 @@ function Chat:again(what)
   )
 end
 
---- End the answer that is under way; what was said stays. Or else leave the last question as it was.
+--- End the answer that is under way; what was said stays. Without one, an edit is given up.
 function Chat:stop()
   if self.call then
     self.call.cancel()
