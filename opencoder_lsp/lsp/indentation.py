@@ -74,7 +74,7 @@ def _levelled(lines: list[str], cursor: Cursor, unit: str) -> list[str]:
     """Return the lines with each level of theirs made one of the file's."""
     above = cursor.above[-1] if cursor.is_blank and not cursor.line and cursor.above else ""
     reference = blanks(above or cursor.line)
-    width = _width(lines)
+    width = _width(lines, cursor, reference.count("\t"))
     levels = [(0, "")]  # columns in the suggestion, blanks in the file
     for end in range(1, len(reference) + 1):
         if reference[:end] == unit * (end // len(unit)):
@@ -107,9 +107,14 @@ def _step(levels: list[tuple[int, str]], column: int, before: int, unit: str) ->
         levels[-1] = (column, levels[-1][1])
 
 
-def _width(lines: list[str]) -> int:
-    """Return how many columns a level of the suggestion has."""
-    columns = sorted({indent(line) for line in lines[1:] if line.strip()})
+def _width(lines: list[str], cursor: Cursor, tabs: int) -> int:
+    """Return how many columns a level of the suggestion has; the cursor's line has some tabs."""
+    inner = [indent(line) for line in lines[1:] if line.strip()]
+    if inner and tabs and _BLOCK.search(cursor.line + lines[0]):
+        width, more = divmod(inner[0], tabs + 1)  # one level deeper than the line that opens it
+        if width in _WIDTHS and not more:
+            return width
+    columns = sorted(set(inner))
     steps = [after - before for before, after in pairwise([0, *columns]) if after - before > 1]
     return min(steps) if steps and min(steps) in _WIDTHS else len(_DEFAULT)
 

@@ -143,7 +143,9 @@ async def suggestions_at(
     if texts is None or document.edits != edits:
         return []
     ls.troubles.recovered()
-    finished = (finish(place, text) for text in texts)
+    finished = [finish(place, text) for text in texts]
+    if finished and finished[0] and finished[0] != Insertion(texts[0]):
+        session.shown_as(place, finished[0].text)
     found = list(dict.fromkeys(one for one in finished if one is not None))
     if found and selection is None and ls.ahead.is_wanted:
         session.prepare(place, accepted(place, found[0]))

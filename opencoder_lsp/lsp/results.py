@@ -23,11 +23,13 @@ class Known:
     """
     What is known to be left to suggest at a place, the likeliest first; "" is nothing at all.
 
-    `several` says that others than the likeliest were asked for, too.
+    `several` says that others than the likeliest were asked for, too. `shown` is what the likeliest
+    was made into for the file (its indentation, say), "" where that is the text itself.
     """
 
     texts: tuple[str, ...]
     several: bool = False
+    shown: str = ""
 
 
 class Results:
@@ -76,12 +78,14 @@ class Results:
 def _rest(key: _Key, known: Known, closed: int, now: Place) -> Known | None:
     """Return what is left of a result at a place; `closed` are pairs closed since."""
     at = key[0]
-    if not at <= len(now.prefix) <= at + 2 * max(map(len, known.texts)):  # 2: CRLF
+    longest = max(map(len, (*known.texts, known.shown)))
+    if not at <= len(now.prefix) <= at + 2 * longest:  # 2: CRLF
         return None
     typed = now.prefix[at:].replace("\r\n", "\n")
     if closed and not unclosed(typed).startswith(now.suffix[:closed]):
         return None
-    agreeing = [text for text in known.texts if text.startswith(typed) and text != typed]
+    forms = (*known.texts, known.shown)
+    agreeing = [text for text in forms if text.startswith(typed) and text != typed]
     if not typed:
         agreeing = list(known.texts)
     if not agreeing or _before(now.prefix[:at]) != key[1]:

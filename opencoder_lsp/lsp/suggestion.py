@@ -16,6 +16,7 @@ keys only type what the model is about to say. So the stream belongs to the docu
 
 import asyncio
 import logging
+from dataclasses import replace
 
 from opencoder_lsp.errors import describe
 from opencoder_lsp.lsp.generation import Generation, Source, sampled
@@ -86,6 +87,12 @@ class Session:
                 self._drop()
         if prepared is not None and not self._leads_to(prepared, text):
             self._drop_prepared()
+
+    def shown_as(self, place: Place, text: str) -> None:
+        """Note what the likeliest suggestion at a place is shown as: that is what users type."""
+        known = self._results.get(place)
+        if known is not None:
+            self._results.put(place, replace(known, shown=text))
 
     def prepare(self, shown: Place, accepted: Place) -> None:
         """

@@ -37,6 +37,25 @@ def test_a_result_is_found_where_it_was_made_and_where_some_of_it_was_typed(
 
 
 @pytest.mark.parametrize(
+    ("typed", "rest"),
+    [
+        ("", "if x:\n        bar()"),
+        ("if x:", "\n        bar()"),
+        ("if x:\n\t\t", "bar()"),
+        ("if x:\n        b", "ar()"),
+    ],
+)
+def test_a_result_is_found_where_it_is_typed_as_it_was_shown(typed: str, rest: str) -> None:
+    results = Results()
+    shown = "if x:\n\t\tbar()"
+    results.put(place("\t", "\n"), Known(("if x:\n        bar()",), shown=shown))
+    found = results.get(place(f"\t{typed}", "\n"))
+    assert found is not None
+    assert found.texts[0] == rest
+    assert results.get(place(f"\t{shown}", "\n")) is None
+
+
+@pytest.mark.parametrize(
     ("prefix", "suffix"),
     [
         ("a\nx =", "\nb"),  # before it

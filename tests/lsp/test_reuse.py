@@ -26,6 +26,18 @@ async def test_going_back_to_a_former_place_needs_no_engine(
     assert len(source.streams) == 2
 
 
+async def test_typing_along_what_a_suggestion_was_shown_as_needs_no_engine(
+    session: Session, source: ScriptedSource
+) -> None:
+    request = await started(session.suggest(place("\t", "\n")))
+    (await source.opened(1)).finish("if x:\n        y = 1")
+    assert await request == ["if x:\n        y = 1"]
+    session.shown_as(place("\t", "\n"), "if x:\n\t\ty = 1")
+    session.changed("\tif x:\n\t\ty\n")
+    assert await session.suggest(place("\tif x:\n\t\ty", "\n")) == [" = 1"]
+    assert len(source.streams) == 1
+
+
 async def test_a_bracket_that_the_editor_closes_keeps_a_suggestion(
     session: Session, source: ScriptedSource
 ) -> None:

@@ -287,3 +287,18 @@ async def test_what_the_file_goes_on_with_is_not_suggested(
     editor.open("def f():\n    \n    return a\n")
     fake.answer("return a\n")
     assert await editor.complete(1, 4) == []
+
+
+async def test_typing_along_a_suggestion_whose_indentation_was_repaired_asks_no_engine(
+    editor: Editor, fake: FakeEngine
+) -> None:
+    text = "def f(a):\n\tif a:\n\t\treturn 1\n\n\ndef g(a):\n\t"
+    editor.open(text)
+    fake.answer("if a:\n        return 2\n\n\ndef")
+    (item,) = await editor.complete(6, 1)
+    assert item.insert_text == "if a:\n\t\treturn 2"
+    asked = len([one for one in fake.requests if not one.get("priority")])
+    editor.type(2, 6, 1, "if a:\n\t\tre")
+    (item,) = await editor.complete(7, 4)
+    assert item.insert_text == "turn 2"
+    assert len([one for one in fake.requests if not one.get("priority")]) == asked
