@@ -4,7 +4,7 @@ local M = {}
 
 ---@class opencoder.config.GhostText
 ---@field enabled? boolean
----@field backend? "auto"|"own"|"builtin"
+---@field backend? "own"|"builtin"
 
 ---@class opencoder.config.Keys
 ---@field accept? string|false
@@ -47,10 +47,9 @@ M.defaults = {
   ghost_text = {
     -- Whether suggestions are shown as you type; `:OpenCoder toggle` changes it.
     enabled = true,
-    -- What asks for them and draws them: "own" is this plugin, "builtin" is
-    -- |vim.lsp.inline_completion| of Neovim 0.12, "auto" the latter where it exists. The own one
-    -- asks at each key; the built-in one waits 200 ms first.
-    backend = "auto",
+    -- What asks for them and draws them: "own" is this plugin, which asks at each key, "builtin" is
+    -- |vim.lsp.inline_completion| where there is one (Neovim 0.12), which waits 200 ms first.
+    backend = "own",
   },
   -- Keys of insert mode, each false for none. Where there is no suggestion they do what they did
   -- before.
@@ -84,7 +83,7 @@ M.current = M.defaults
 
 -- Values of which only some are allowed.
 local choices = {
-  ["ghost_text.backend"] = { "auto", "own", "builtin" },
+  ["ghost_text.backend"] = { "own", "builtin" },
   ["explain.view"] = { "float", "inline" },
   ["chat.position"] = { "right", "left", "below", "above", "tab" },
 }

@@ -20,7 +20,7 @@ local is_on = nil ---@type boolean?
 ---@return opencoder.Backend
 local function backend()
   local name = config.current.ghost_text.backend
-  local builtin = vim.lsp.inline_completion ~= nil and name ~= "own"
+  local builtin = vim.lsp.inline_completion ~= nil and name == "builtin"
   return require(builtin and "opencoder.ghost.builtin" or "opencoder.ghost.own")
 end
 
