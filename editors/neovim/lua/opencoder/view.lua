@@ -16,6 +16,7 @@ local HINTS = " q close · s split · <C-c> stop "
 ---@field part opencoder.Part under whose lines it opens
 ---@field on_close? fun() called when the window is closed, once
 ---@field on_stop? fun()
+---@field most? integer lines that it grows to; else a share of the screen
 
 ---@param title string
 ---@param hints string
@@ -52,7 +53,7 @@ function View.open(options)
   self.buf = vim.api.nvim_create_buf(false, true)
   vim.bo[self.buf].bufhidden = "wipe"
   require("opencoder.filetype").set(self.buf, "markdown")
-  self.most = math.max(3, math.floor(vim.o.lines * SHARE))
+  self.most = options.most or math.max(3, math.floor(vim.o.lines * SHARE))
   local shape = { style = "minimal", width = math.min(WIDEST, vim.o.columns - 4), height = 1 }
   local config = vim.tbl_extend(
     "error",

@@ -214,7 +214,8 @@ function M.help()
     lines[#lines + 1] = ("%-6s %s"):format(key[1], key[2])
   end
   local row = vim.api.nvim_win_get_cursor(0)[1] - 1
-  local options = { title = "Keys", part = { buf = 0, first = row, last = row } }
+  local part = { buf = 0, first = row, last = row }
+  local options = { title = "Keys", part = part, most = #lines }
   local view = require("opencoder.view").open(options)
   view:set(lines, "")
   view:name("Keys", " q close ")
