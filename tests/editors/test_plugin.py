@@ -146,6 +146,7 @@ async def test_the_command_completes_its_words(at_work: StartWork, nvim: Path) -
         assert await desk.person.lua(complete, "OpenCoder re") == [
             "refactor",
             "regenerate",
+            "rename",
             "restart",
         ]
         assert await desk.person.lua(complete, "OpenCoder toggle o") == ["on", "off"]
@@ -187,6 +188,6 @@ async def test_the_help_has_a_tag_for_each_command_and_key(nvim: Path, tmp_path:
 
 def test_the_plugin_asks_for_no_command_that_the_server_has_not() -> None:
     source = "\n".join(file.read_text(encoding="utf-8") for file in PLUGIN.rglob("*.lua"))
-    asked = set(re.findall(r'execute\(\s*\w+,\s*"(opencoder\.[\w.]+)",', source))
+    asked = set(re.findall(r'(?:execute\(\s*\w+,|ask\()\s*"(opencoder\.[\w.]+)",', source))
     assert {"opencoder.explain", "opencoder.chat", "opencoder.conversations"} <= asked
     assert asked <= COMMANDS.keys()
