@@ -146,7 +146,8 @@ class CompletionSettings(Section):
     )
     context: bool = Field(
         True,
-        description="Whether snippets of other files (imported, recently edited, open) go along.",
+        description="Whether snippets of other files (imported, recently edited, open) go along, "
+        "and the imports of a file that is too long for the prompt.",
     )
     prompt_tokens: Literal["auto"] | int = Field(
         "auto",

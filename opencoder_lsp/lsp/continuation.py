@@ -153,4 +153,5 @@ class EngineSource:
             limit=limit,
             heal=settings.healing,
             snippets=self._snippets(place),
+            imports=settings.context,
         )

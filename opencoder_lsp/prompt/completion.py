@@ -22,6 +22,7 @@ from typing import Literal
 
 from opencoder_lsp.prompt import healing
 from opencoder_lsp.prompt.conversation import Template
+from opencoder_lsp.prompt.import_statements import imports_of_head
 from opencoder_lsp.prompt.layouts import (
     FimOrder,
     bare_layout,
@@ -72,13 +73,15 @@ def build(
     limit: int,
     heal: bool = True,
     snippets: Sequence[Snippet] = (),
+    imports: bool = False,
 ) -> CompletionPrompt:
     """
     Return the prompt for a completion at `place`, of at most `limit` tokens.
 
     With `heal` the answer's first tokens are those of `forced_prefix`: allow for them in
     `max_tokens`. Of `snippets`, which stand best first, those go along that fit a quarter of the
-    limit (half of it in a short file); mode "prefix" takes none, and no code after the cursor.
+    limit (half of it in a short file). With `imports` those of the file stand in front of code
+    whose beginning does not fit. Mode "prefix" takes neither, and no code after the cursor.
 
     Raises PromptTooLongError where not even the frame (the task, the code after the cursor) fits,
     and PromptError, naming it, for a control token that the vocabulary lacks.
@@ -97,7 +100,14 @@ def build(
         layout = laid_out(chosen := fitting(snippets, written, tokenizer, share))
         if chosen and len(layout("")) > limit - limit // 4:  # the code itself comes first
             layout = laid_out(())
-    return CompletionPrompt(windowed(prefix, layout, tokenizer, limit), forced)
+
+    def head(cut: str) -> str:
+        if not imports or mode == "prefix":
+            return ""
+        said = _head(imports_of_head(cut), tokenizer, limit // 8)
+        return said and f"{said}\n"
+
+    return CompletionPrompt(windowed(prefix, layout, tokenizer, limit, head), forced)
 
 
 def _layouts(

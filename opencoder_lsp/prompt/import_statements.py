@@ -1,10 +1,12 @@
-"""The imports of a file that a piece of its code needs, in any language, by their look."""
+"""The imports of a file, in any language, by their look: those of its head, or of some code."""
 
 import re
 from collections.abc import Iterator, Sequence
+from functools import lru_cache
 
 _MOST = 40  # statements
 _LONGEST = 60  # lines of one
+_HEAD = 40_000  # characters of a file in which the imports of its head are looked for
 _IMPORT = re.compile(
     r"\s*(?:import\b|from\s+[\w.]+\s+import\b|#\s*(?:include|import)\b"
     r"|(?:use|using|include)\s.*[;{(]\s*\Z|(?:require|require_relative|library)\b\s*[('\"]"
@@ -24,11 +26,27 @@ def import_statements(text: str, code: str) -> str:
     """
     used = set(re.findall(r"\w+", code))
     shown = []
-    for statement in _statements(re.split(r"\r\n?|\n", text)):
+    for statement in map(str.strip, _statements(re.split(r"\r\n?|\n", text))):
         names = set(re.findall(r"\w+", statement)) - _SYNTAX
         if (names & used or "#" in statement[:1]) and statement not in code:
             shown.append(statement)
     return "\n".join(dict.fromkeys(shown[:_MOST]))
+
+
+def imports_of_head(text: str) -> str:
+    """Return what a file that begins with `text` imports there, "" or whole lines with LF."""
+    return _imports_of_head(text[:_HEAD])
+
+
+@lru_cache(maxsize=16)  # it is asked at each key, and seldom has another answer
+def _imports_of_head(text: str) -> str:
+    statements = (
+        statement.rstrip()
+        for statement in _statements(re.split(r"\r\n?|\n", text))
+        if not statement[:1].isspace() and "```" not in statement
+    )
+    shown = list(dict.fromkeys(statements))[:_MOST]
+    return "".join(f"{statement}\n" for statement in shown)
 
 
 def _statements(lines: Sequence[str]) -> Iterator[str]:
@@ -39,7 +57,7 @@ def _statements(lines: Sequence[str]) -> Iterator[str]:
         if _IMPORT.match(lines[number]):
             while end < min(len(lines), number + _LONGEST) and _is_open(lines[number:end]):
                 end += 1
-            yield "\n".join(lines[number:end]).strip()
+            yield "\n".join(lines[number:end])
         number = end
 
 

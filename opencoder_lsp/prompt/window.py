@@ -15,13 +15,27 @@ REACH = 12
 STEP = 3
 
 
-def windowed(prefix: str, layout: Layout, tokenizer: Tokenizer, limit: int) -> list[int]:
-    """Return the prompt with as much of `prefix` as fits, from one of a few possible starts on."""
+def windowed(
+    prefix: str,
+    layout: Layout,
+    tokenizer: Tokenizer,
+    limit: int,
+    head: Callable[[str], str] = lambda cut: "",
+) -> list[int]:
+    """
+    Return the prompt with as much of `prefix` as fits, from one of a few possible starts on.
+
+    Where its beginning does not fit, `head` says what of that beginning stands there instead.
+    """
     frame = layout("")
     if len(frame) > limit:
         raise PromptTooLongError(len(frame), limit, "the frame of a completion prompt")
-    for start in _starts(prefix, tokenizer, limit, limit - len(frame)):
-        ids = layout(prefix[start:].replace("\r\n", "\n"))
+    room, said = limit - len(frame), ""
+    starts = _starts(prefix, tokenizer, limit, room)
+    if starts and starts[0] > 0 and (said := head(prefix[: starts[0]])):
+        starts = _starts(prefix, tokenizer, limit, room - tokenizer.count(said))
+    for start in starts:
+        ids = layout(said + prefix[start:].replace("\r\n", "\n"))
         if len(ids) <= limit:
             return ids
     return frame

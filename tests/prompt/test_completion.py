@@ -49,6 +49,7 @@ def ask(
     language: str = "python",
     heal: bool = True,
     snippets: Sequence[Snippet] = (),
+    imports: bool = False,
 ) -> CompletionPrompt:
     """Build a prompt in OpenCoder's template."""
     return build(
@@ -60,6 +61,7 @@ def ask(
         limit=limit,
         heal=heal,
         snippets=snippets,
+        imports=imports,
     )
 
 
@@ -346,6 +348,7 @@ code = st.lists(
             "return",
             "\t",
             "<s>",
+            "\nimport os",
         ]
     ),
     max_size=400,
@@ -361,6 +364,7 @@ code = st.lists(
     path=st.text("ab/.", max_size=200),
     snippets=st.lists(st.builds(Snippet, st.text("ab/.", max_size=20), code), max_size=3),
     heal=st.booleans(),
+    imports=st.booleans(),
 )
 def test_no_prompt_is_longer_than_its_limit(
     small: Tokenizer,
@@ -371,6 +375,7 @@ def test_no_prompt_is_longer_than_its_limit(
     path: str,
     snippets: list[Snippet],
     heal: bool,
+    imports: bool,
 ) -> None:
     mode, order = layout
     try:
@@ -384,6 +389,7 @@ def test_no_prompt_is_longer_than_its_limit(
             path=path,
             snippets=snippets,
             heal=heal,
+            imports=imports,
         )
     except PromptTooLongError as error:
         assert error.limit == limit  # noqa: PT017
@@ -435,8 +441,11 @@ def test_snippets_never_take_the_place_of_the_code_itself(
     small: Tokenizer, snippets: list[Snippet], layout: tuple[Mode, FimOrder], limit: int
 ) -> None:
     mode, order = layout
-    prefix = "".join(f"{n};\n" for n in range(1_000)) + "("
-    prompt = ask(small, prefix, mode=mode, order=order, limit=limit, snippets=snippets)
+    head = "".join(f"import m{n}\n" for n in range(99))
+    prefix = head + "".join(f"{n};\n" for n in range(1_000)) + "("
+    prompt = ask(
+        small, prefix, mode=mode, order=order, limit=limit, snippets=snippets, imports=True
+    )
     assert "997;\n998;\n999;\n(" in text(small, prompt)
 
 
@@ -453,16 +462,52 @@ def test_a_frame_that_does_not_fit_is_an_error_with_both_numbers(small: Tokenize
 def test_a_key_keeps_the_front_of_the_prompt_but_for_a_few_big_steps(
     starcoder: Tokenizer, mode: Mode, order: FimOrder
 ) -> None:
-    start, keys = 12_000, 1_500
+    start, keys, file = 12_000, 1_500, "import os\n\n" + FILE
+    options: dict[str, Any] = {"mode": mode, "order": order, "limit": 512, "imports": True}
     prompts = [
-        ask(starcoder, FILE[:end], "\nprint()\n", mode=mode, order=order, limit=512).ids
+        ask(starcoder, file[:end], "\nprint()\n", **options).ids
         for end in range(start, start + keys)
     ]
     shared = [common(one, other) for one, other in pairwise(prompts)]
     new = [len(prompt) - same for prompt, same in zip(prompts[1:], shared, strict=True)]
     jumps = [n for n in new if n > 100]
     assert 1 <= len(jumps) <= keys / 300
-    assert sum(n for n in new if n <= 100) <= 2 * len(starcoder.encode(FILE[start : start + keys]))
+    assert sum(n for n in new if n <= 100) <= 2 * len(starcoder.encode(file[start : start + keys]))
+
+
+@pytest.mark.parametrize(("mode", "order"), [one for one in LAYOUTS if one[0] != "prefix"])
+def test_the_imports_of_a_long_file_stand_in_front_of_its_end(
+    starcoder: Tokenizer, mode: Mode, order: FimOrder
+) -> None:
+    head = '"""A file."""\n\nimport os\nfrom a import (\n    b,\n)\n\n'
+    prompts = [
+        ask(starcoder, head + FILE[:end], mode=mode, order=order, limit=512, imports=True)
+        for end in range(8_000, 8_200, 3)
+    ]
+    said = "import os\nfrom a import (\n    b,\n)\n\n"
+    for prompt in prompts:
+        shown = text(starcoder, prompt)
+        assert "A file." not in shown
+        assert said in shown
+        assert shown.index(said) < shown.index("def function_")
+
+
+def test_the_imports_of_a_file_that_is_there_whole_are_not_repeated(starcoder: Tokenizer) -> None:
+    code = "import os\n\nos."
+    assert ask(starcoder, code, imports=True) == ask(starcoder, code)
+
+
+def test_a_bare_prefix_has_no_imports_in_front(starcoder: Tokenizer) -> None:
+    code = "import os\n\n" + FILE[:9_000]
+    bare = ask(starcoder, code, mode="prefix", limit=512)
+    assert ask(starcoder, code, mode="prefix", limit=512, imports=True) == bare
+
+
+def test_many_imports_take_an_eighth_of_the_budget_at_most(starcoder: Tokenizer) -> None:
+    head = "".join(f"from package.module_{n} import name_{n}\n" for n in range(99))
+    shown = text(starcoder, ask(starcoder, head + FILE[:9_000], limit=512, imports=True))
+    said = shown[shown.index("from package") : shown.rindex("from package")]
+    assert 32 <= len(starcoder.encode(said)) <= 64
 
 
 def test_the_window_depends_on_the_text_and_not_on_what_was_asked_before(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from opencoder_lsp.prompt.import_statements import import_statements
+from opencoder_lsp.prompt.import_statements import import_statements, imports_of_head
 
 
 @pytest.mark.parametrize(
@@ -39,3 +39,23 @@ def test_there_are_not_too_many() -> None:
 
 def test_one_that_is_never_closed_ends_somewhere() -> None:
     assert import_statements("import (\n" + "a\n" * 999, "a").count("\n") == 59
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ('"""A."""\n\nimport os\nfrom a import b\n\nx = 1\n', "import os\nfrom a import b\n"),
+        (
+            "import os\r\nfrom a import (\r\n    b,\r\n)\r\n",
+            "import os\nfrom a import (\n    b,\n)\n",
+        ),
+        ("import os\nimport os\n", "import os\n"),
+        ("def f():\n    import os\n", ""),  # for the function alone
+        ('def f():\n    """\n    import os\n', ""),
+        ('package a\n\nimport (\n\t"fmt"\n)\n', 'import (\n\t"fmt"\n)\n'),
+        ('import "```"\nimport b\n', "import b\n"),  # which would end the fence around it
+        ("x = 1\n" * 9_000 + "import os\n", ""),
+    ],
+)
+def test_those_at_the_head_of_a_file_are_all_shown(text: str, expected: str) -> None:
+    assert imports_of_head(text) == expected

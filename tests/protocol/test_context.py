@@ -67,6 +67,18 @@ async def test_without_the_setting_no_other_file_is_in_the_prompt(
     assert "double(number)" not in await asked(editor, fake, code_of, uri, 2)
 
 
+@pytest.mark.parametrize("context", [True, False])
+async def test_a_file_too_long_for_the_prompt_keeps_its_imports_unless_the_setting_is_off(
+    start: StartEditor, work: Path, fake: FakeEngine, code_of: CodeOf, context: bool
+) -> None:
+    editor = await start(folder=work.as_uri(), settings={"completion": {"context": context}})
+    uri = (work / "long.py").as_uri()
+    editor.open("from util import double\n\n" + "x = 1\n" * 5_000, uri=uri)
+    await editor.complete(5_002, 0, uri=uri)
+    code = code_of(fake.requests[-1])
+    assert ("```python\nfrom util import double\n\nx = 1\n" in code) is context
+
+
 async def test_the_editor_s_text_of_a_module_counts(
     window: Editor, work: Path, fake: FakeEngine, code_of: CodeOf
 ) -> None:

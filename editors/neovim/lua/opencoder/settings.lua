@@ -111,7 +111,8 @@ M.defaults = {
     -- Whether the model writes the blanks and the partial word left of the cursor anew, so that no
     -- word is cut where it would not cut it; off to compare.
     healing = true,
-    -- Whether snippets of other files (imported, recently edited, open) go along.
+    -- Whether snippets of other files (imported, recently edited, open) go along, and the imports
+    -- of a file that is too long for the prompt.
     context = true,
     -- Longest prompt, in tokens (64 or more); `auto` is what the engine prefills in half a second.
     prompt_tokens = "auto",
