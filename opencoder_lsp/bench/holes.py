@@ -18,7 +18,7 @@ from typing import Literal
 from opencoder_lsp.bench.definitions import Definitions, parses
 from opencoder_lsp.bench.sources import Source
 
-Kind = Literal["line", "paired"]
+Kind = Literal["line", "paired", "elsewhere"]
 _IDENTIFIER = re.compile(r"[^\W\d]\w*")
 _COMMENT = re.compile(r"\s*(#|//|/\*|\*|--|<!--|\"|')")
 _LONE_RETURN = re.compile(r"\r(?!\n)")
@@ -80,7 +80,8 @@ def cut(sources: Sequence[Source], count: int, seed: int, kind: Kind = "line") -
     """
     Return up to `count` holes, as many from each source, at most one in a line, in random order.
 
-    Kind "paired" leaves closing brackets right of the cursor, as editors do that pair them.
+    Kind "paired" leaves closing brackets right of the cursor, as editors do that pair them; kind
+    "elsewhere" has only holes that are so.
     """
     chance = random.Random(seed)
     holes = list[Hole]()
@@ -124,19 +125,25 @@ def _hole(
     places = [place for place in places if _is_fair(line.text[place:])]
     if kind == "paired":
         places = [place for place in places if _tail(line.text, place)]
+
+    def is_elsewhere(place: int) -> bool:
+        named = [span for span in line.words if span[1] > place]
+        return any(definitions.are_elsewhere(line.path, line.text, span) for span in named)
+
+    if kind == "elsewhere":
+        places = [place for place in places if is_elsewhere(place)]
     if not places:
         return None
     place = chance.choice(places)
     whole, at = source.files[line.path], line.start + place
     truth, end = line.text[place:], line.start + len(line.text)
-    named = [span for span in line.words if span[1] > place]
     return Hole(
         source=source.name,
         path=line.path,
         line=line.number,
         character=place,
         inside=inside,
-        elsewhere=any(definitions.are_elsewhere(line.path, line.text, span) for span in named),
+        elsewhere=is_elsewhere(place),
         prefix=whole[:at],
         truth=truth,
         tail=_tail(line.text, place) or "" if kind == "paired" else "",

@@ -13,10 +13,11 @@ bench_app = typer.Typer(help="Measure what this machine makes of a model.", no_a
 
 
 class HoleKind(Enum):
-    """What an editor leaves right of the cursor; see `opencoder_lsp.bench.holes`."""
+    """Which holes are cut; see `opencoder_lsp.bench.holes`."""
 
     LINE = "line"
     PAIRED = "paired"
+    ELSEWHERE = "elsewhere"
 
 
 @bench_app.command("engine")
@@ -70,7 +71,11 @@ def bench_quality(
     holes: Annotated[int, typer.Option(min=1, help="How many, over all folders.")] = 600,
     seed: Annotated[int, typer.Option(help="Another one cuts other holes.")] = 7,
     kind: Annotated[
-        HoleKind, typer.Option(help="paired: the editor has closed open brackets by itself.")
+        HoleKind,
+        typer.Option(
+            help="paired: the editor has closed open brackets by itself. elsewhere: the answer "
+            "names what another file defines."
+        ),
     ] = HoleKind.LINE,
     modes: Annotated[
         str | None,

@@ -94,6 +94,16 @@ def test_the_answer_is_elsewhere_where_it_names_what_is_imported_from_another_fi
     assert not any(elsewhere for (line, _), elsewhere in seen.items() if line in (4, 5, 8, 9))
 
 
+def test_all_answers_are_elsewhere_where_only_those_are_wanted() -> None:
+    files = {
+        "a.py": "from b import longer\n" + "x = longer(1)\ny = shorter(2)\n" * 20,
+        "b.py": "def longer(x):\n    return x\n",
+    }
+    cut = holes(files, kind="elsewhere")
+    assert len(cut) == 21  # the import, too
+    assert all(hole.elsewhere and "longer" in hole.whole.splitlines()[hole.line] for hole in cut)
+
+
 def test_a_name_that_only_happens_to_be_defined_elsewhere_is_not_meant() -> None:
     files = {"a.py": "def request():\n    return None\n", "b.py": "def send(request):\n    pass\n"}
     assert not any(hole.elsewhere for seed in range(20) for hole in holes(files, seed=seed))
