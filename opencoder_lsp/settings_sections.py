@@ -124,6 +124,10 @@ class EngineSettings(Section):
         json_schema_extra=_MACHINE,
     )
 
+    def of_process(self) -> dict[str, Any]:
+        """Return what an engine's process goes by: all but what leads to one elsewhere."""
+        return self.model_dump(exclude={"url", "key_file", "ca_file"})
+
 
 def _not_vanishing(temperature: float) -> float:
     # What the engine refuses: logits divided by less than this overflow into infinity.

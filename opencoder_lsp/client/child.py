@@ -16,8 +16,6 @@ from opencoder_lsp.models.conversion import INSTALL_ENGINE
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.settings import Settings
 
-_FRONTS_OWN = {"url", "key_file", "ca_file"}  # settings that lead to an engine elsewhere
-
 
 def engine_command(settings: Settings, model: Model, socket: Path) -> list[str]:
     """
@@ -41,7 +39,7 @@ def engine_settings(settings: Settings) -> Iterator[str]:
 
     It reads the user's file and its environment, too, where ours may have been overruled.
     """
-    for name, value in settings.engine.model_dump(exclude=_FRONTS_OWN).items():
+    for name, value in settings.engine.of_process().items():
         yield f"engine.{name}={value}"
 
 

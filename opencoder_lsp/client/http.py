@@ -169,8 +169,6 @@ class Http:
     def _failed(self, error: Exception) -> EngineError:
         import aiohttp
 
-        if isinstance(error, aiohttp.InvalidURL | ValueError):
-            return self._unreachable("this is not a usable address")
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return self._unreachable(f"no connection within {self.limits.connect:g} s")
         if isinstance(error, aiohttp.ClientConnectorSSLError):
@@ -179,6 +177,8 @@ class Http:
             return self._unreachable(
                 "its TLS certificate is not to be trusted; for one of your own, set engine.ca_file"
             )
+        if isinstance(error, aiohttp.InvalidURL | ValueError):  # as errors of certificates are
+            return self._unreachable("this is not a usable address")
         if isinstance(error, aiohttp.ClientConnectorError):
             cause = error.os_error
             return self._unreachable(cause.strerror or type(cause).__name__)
