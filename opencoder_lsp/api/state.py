@@ -90,8 +90,9 @@ class State:
                 yield KEEP_ALIVE
 
     async def _connect(self) -> None:
-        with suppress(OpencoderError):  # the status says it
-            await self.connection.engine()
+        for connection in dict.fromkeys((self.connection, self.completions)):
+            with suppress(OpencoderError):  # the status says it, or who asks for a text is told
+                await connection.engine()
 
     def _changed(self, status: Status) -> None:
         self._note()
