@@ -25,7 +25,7 @@ from opencoder_lsp.bench.target import PATIENT
 from opencoder_lsp.bench.verdict import Suggestion, judge
 from opencoder_lsp.client.elsewhere import remote_client
 from opencoder_lsp.client.engine import EngineClient, Health
-from opencoder_lsp.errors import InvalidRequestError
+from opencoder_lsp.errors import EngineError, InvalidRequestError
 from opencoder_lsp.models.manifest import ProgressCallback
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.prompt.tokenizer import Tokenizer
@@ -130,6 +130,8 @@ class Measurement:
             client = remote_client(url, self._settings, PATIENT)
             stack.push_async_callback(client.close)
             await client.health()
+            if client.server is not None:
+                raise EngineError(f"this measures engines of ours, and not {client.server.name}")
             return client
 
         def tell(health: Health) -> None:

@@ -95,8 +95,7 @@ class Http:
                     return
             finally:
                 answer.close()
-            with suppress(TimeoutError):  # the event never comes, so this is how it ends
-                await self.within(wait, asyncio.Event().wait())
+            await self.rest(wait)
             patience, pause = patience - wait, 2 * pause
 
     async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> "Answer":
@@ -142,6 +141,11 @@ class Http:
                 return await work
             finally:
                 self._waiting.discard(wait)
+
+    async def rest(self, seconds: float) -> None:
+        """Do nothing for so long, or until this is closed."""
+        with suppress(TimeoutError):  # the event never comes, so this is how it ends
+            await self.within(seconds, asyncio.Event().wait())
 
     def _open(self) -> "aiohttp.ClientSession":
         import aiohttp

@@ -1,5 +1,7 @@
 """Real engines of several makers with the demo model, for the tests that ask each the same."""
 
+import asyncio
+import contextlib
 import json
 import os
 import signal
@@ -16,6 +18,8 @@ from typing import Any
 from aiohttp import web
 
 from opencoder_lsp.bench.tap import Tap
+from opencoder_lsp.client.engine import EngineClient
+from opencoder_lsp.errors import EngineError
 from tests.benchmarks import peers
 
 OURS = "ours"
@@ -47,8 +51,22 @@ def ours(folder: Path, runtime: Path) -> Iterator[str]:
     path = runtime / "engine.sock"
     command = [sys.executable, "-m", "opencoder_lsp.engine", "--set=engine.linger=86400"]
     command += ["--model", str(folder), "--socket", str(path)]
-    with _running(command, {}, runtime / "log"):
+    with _running(command, {}, runtime / "log") as process:
+        asyncio.run(_ready(f"unix:{path}", process))
         yield f"unix:{path}"
+
+
+async def _ready(url: str, process: "subprocess.Popen[bytes]") -> None:
+    client = EngineClient(url)
+    try:
+        while process.poll() is None:
+            with contextlib.suppress(EngineError):  # it does not listen yet
+                if (await client.health()).state == "ready":
+                    return
+            await asyncio.sleep(0.1)
+        raise AssertionError("our engine ended while it started")
+    finally:
+        await client.close()
 
 
 @contextmanager

@@ -6,12 +6,16 @@ says. llama-server and vLLM are tested where `servers.peer` finds them.
 """
 
 import os
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+from opencoder_lsp.client.engine import Completer, CompletionRequest, EngineClient, Usage
+from opencoder_lsp.client.vocabulary import speaking
+from opencoder_lsp.prompt.tokenizer import Tokenizer
 from tests.benchmarks import peers
 from tests.protocol.conftest import StartEditor
 from tests.protocol.editor import Editor, capabilities
@@ -82,9 +86,10 @@ def reference() -> dict[str, Said]:
     return {}
 
 
-async def editor_at(start: StartEditor, url: str, folder: Path) -> Editor:
-    environment = {"OPENCODER_ENGINE_URL": url, "OPENCODER_MODEL_NAME": "demo"}
-    return await start(capabilities(), settings=SETTINGS, env=environment)
+async def editor_at(start: StartEditor, home: dict[str, str], url: str) -> Editor:
+    """Start an editor whose completions and chats go to an address."""
+    prompt = {"OPENCODER_ENGINE_URL": url, "OPENCODER_COMPLETION_PROMPT_TOKENS": "512"}
+    return await start(capabilities(), settings=SETTINGS, env={**home, **prompt})
 
 
 async def everything(editor: Editor, recorder: Recorder) -> Said:
@@ -104,47 +109,83 @@ async def everything(editor: Editor, recorder: Recorder) -> Said:
     return Said(texts, prompts)
 
 
-@pytest.fixture
-async def recorder(address: str) -> AsyncIterator[Recorder]:
-    """What stands between the editor's server and the engine."""
-    async with Recorder(address) as recorder:
-        yield recorder
-
-
-@pytest.fixture
-async def editor(
-    start: StartEditor, recorder: Recorder, demo_environment: dict[str, str], foreign: str | None
-) -> Editor:
-    """An editor whose completions and chats go there."""
-    if foreign:
-        pytest.skip("the demo model belongs to our server")
-    environment = {
-        **demo_environment,
-        "OPENCODER_ENGINE_URL": recorder.url,
-        "OPENCODER_COMPLETION_PROMPT_TOKENS": "512",
-    }
-    return await start(capabilities(), settings=SETTINGS, env=environment)
-
-
 async def test_every_server_gets_the_same_ids_and_says_the_same(
-    editor: Editor,
-    recorder: Recorder,
     start: StartEditor,
+    demo_environment: dict[str, str],
+    address: str,
     our_engine: str,
     reference: dict[str, Said],
-    demo_environment: dict[str, str],
+    foreign: str | None,
 ) -> None:
-    if not reference:
-        async with Recorder(our_engine) as own:
-            environment = {
-                **demo_environment,
-                "OPENCODER_ENGINE_URL": own.url,
-                "OPENCODER_COMPLETION_PROMPT_TOKENS": "512",
-            }
-            first = await start(capabilities(), settings=SETTINGS, env=environment)
-            reference["ours"] = await everything(first, own)
-    said = await everything(editor, recorder)
-    assert said.prompts == reference["ours"].prompts
+    if foreign:
+        pytest.skip("the demo model belongs to our server")
+    for name, url in (("ours", our_engine), ("theirs", address)):
+        if name == "ours" and reference:
+            continue
+        async with Recorder(url) as recorder:
+            editor = await editor_at(start, demo_environment, recorder.url)
+            reference[name] = await everything(editor, recorder)
+            assert editor.messages == []
+    said, wanted = reference.pop("theirs"), reference["ours"]
+    assert said.prompts == wanted.prompts
     assert all(said.texts)
-    assert said.texts == reference["ours"].texts
-    assert editor.messages == []
+    assert said.texts == wanted.texts
+
+
+QUESTION = "def fibonacci(n):\n    if n < 2:\n"
+REQUESTS: dict[str, dict[str, Any]] = {
+    "a stop id that is no model's end": {"stop": "n"},
+    "a stop string": {"stop": ["return"]},
+    "a forced prefix": {"forced_prefix": "        ret"},
+    "a forced prefix that the model would not write": {"forced_prefix": "größe = '汉"},
+    "the first four tokens": {"max_tokens": 4},
+}
+
+
+@pytest.mark.parametrize("what", REQUESTS)
+async def test_a_request_is_answered_as_by_our_engine(
+    folder: Path, address: str, our_engine: str, what: str
+) -> None:
+    tokenizer = Tokenizer.load(folder)
+    how: dict[str, Any] = {"max_tokens": 16, **REQUESTS[what]}
+    if isinstance(how.get("stop"), str):
+        how["stop_token_ids"] = tokenizer.encode(how.pop("stop"))
+    request = CompletionRequest(prompt=tokenizer.encode(QUESTION), **how)
+    text, reason, usage = await answer(our_engine, tokenizer, request)
+    assert usage is not None
+    found = await answer(address, tokenizer, request)
+    assert found[:2] == (text, reason)
+    assert found[2] is not None
+    assert found[2].prompt_tokens == usage.prompt_tokens
+
+
+async def test_warming_makes_the_next_answer_begin_with_what_is_there(
+    folder: Path, address: str
+) -> None:
+    tokenizer = Tokenizer.load(folder)
+    prompt = tokenizer.encode(f"# {address}\n" + QUESTION * 20)
+    await answer(address, tokenizer, CompletionRequest(prompt=prompt, max_tokens=0, priority=20))
+    request = CompletionRequest(prompt=prompt, max_tokens=2)
+    _, _, usage = await answer(address, tokenizer, request)
+    assert usage is not None
+    assert usage.prompt_tokens == len(prompt)
+    assert usage.cached_tokens > len(prompt) // 2
+
+
+async def answer(
+    url: str, tokenizer: Tokenizer, request: CompletionRequest
+) -> tuple[str, str | None, Usage | None]:
+    """Return text, reason and usage of an answer."""
+    client = EngineClient(url)
+    try:
+        await client.health()
+        completer: Completer = client
+        if client.server is not None:
+            completer, doubt = await speaking(client, tokenizer, [])
+            assert doubt == ""
+        async with completer.complete(request) as stream:
+            text = "".join([piece async for piece in stream])
+        usage = stream.usage
+        return text, stream.finish_reason, usage
+    finally:
+        await client.close()
