@@ -170,7 +170,7 @@ class Connection:
             self._say(Status("error", message))
             raise EngineUnavailableError(message) from error
         health = prepared.launcher.health
-        self._say(Status("ready", f"{prepared.model.name} is ready"))
+        self._say(Status("ready", f"{prepared.model.name} is ready{_place(client)}"))
         context_length = prepared.model.manifest.context_length
         return Engine(
             completer,
@@ -229,6 +229,14 @@ def _prepare(settings: Settings, warn: Callable[[str], None]) -> _Prepared:
     tokenizer = Tokenizer.load(model.folder)
     template = TEMPLATES[model.template]
     return _Prepared(launcher, model, tokenizer, template, stop_ids(template, tokenizer))
+
+
+def _place(client: "EngineClient") -> str:
+    """Say where code goes, if it is not our own engine's."""
+    if client.url.startswith("unix:") and client.server is None:
+        return ""
+    kind = f" ({client.server.name})" if client.server is not None else ""
+    return f" at {client.http.where}{kind}"
 
 
 def _seen(task: asyncio.Task[Engine]) -> None:

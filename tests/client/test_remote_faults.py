@@ -42,6 +42,7 @@ async def test_kind_model_and_context_are_found_once(remote: Remote, front: Fron
     health = front.connection.health
     assert health is not None
     assert (health.model, health.state) == ("their-model", "ready")
+    assert front.connection.status.message.startswith(f"tiny is ready at {remote.url} (")
     assert len(front.warnings) == (1 if remote.kind == "other" else 0)
 
 
