@@ -41,17 +41,22 @@ async def compare(http: Http, server: Server, tokenizer: Tokenizer, stop_ids: Se
     text = await _text(http, server, tokenizer.encode(PROBE))
     if text is None:
         return cannot
-    ends = [await _text(http, server, [id]) for id in stop_ids]
-    known = all(
-        end == "" or (end is not None and tokenizer.has_control(end.strip())) for end in ends
-    )
-    if text.lstrip() != PROBE or not known:
+    same = text.lstrip() == PROBE
+    for id in stop_ids:
+        name = await _text(http, server, [id])
+        same = same and name is not None and _is_named(id, name.strip(), tokenizer)
+    if not same:
         raise EngineError(
             f"{server.model} at {http.where} has another vocabulary than the model set here; set "
             "model.name to the model that runs there (its tokenizer is enough: models pull "
             "--tokenizer-only)"
         )
     return ""
+
+
+def _is_named(id: int, name: str, tokenizer: Tokenizer) -> bool:
+    """Tell whether a control token may have this name; some servers give it none."""
+    return not name or (tokenizer.has_control(name) and tokenizer.control_id(name) == id)
 
 
 async def _text(http: Http, server: Server, ids: list[int]) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from starlette.responses import JSONResponse
 
 from opencoder_lsp.client.dialects import grammar, regex
 from opencoder_lsp.client.engine import Completer, CompletionRequest, EngineClient, Usage
@@ -205,6 +206,19 @@ async def test_several_answers_are_several_requests_with_seeds_of_their_own(
     assert all(body.get("n", 1) == 1 for body in remote.completions)
     assert stream.usage is not None
     assert stream.usage.prompt_tokens == len(PROMPT)
+
+
+@every()
+async def test_of_several_answers_one_that_fails_ends_all(
+    remote: Remote, completer: Completer
+) -> None:
+    remote.pause_after(1)
+    remote.say("one")
+    remote.fail(JSONResponse({"error": {"message": "no luck"}}, 500))
+    with pytest.raises(EngineError, match="no luck"):
+        async with completer.complete(replace(REQUEST, n=2)) as stream:
+            _ = [piece async for piece in stream.pieces]
+    await remote.until(lambda: remote.left == 1)
 
 
 @every(WITH_IDS)

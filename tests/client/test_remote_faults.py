@@ -23,7 +23,6 @@ from opencoder_lsp.errors import (
 )
 from tests.client.fronts import END, KINDS, REQUEST, TOKENIZER, Front, front, model, remote, vllm
 from tests.client.strangers import SSE, stranger
-from tests.fakes.model_folder import make_tokenizer
 from tests.fakes.remote import Remote
 
 __all__ = ["front", "model", "remote", "vllm"]
@@ -54,9 +53,6 @@ async def test_a_tokenizer_that_cannot_be_compared_is_told(vllm: Remote, front: 
 
 
 async def test_another_vocabulary_is_refused(vllm: Remote, front: Front) -> None:
-    other = make_tokenizer()
-    other.add_tokens(["def area"])
-
     class Shifted:
         """Reads each id as its neighbour."""
 
@@ -65,6 +61,12 @@ async def test_another_vocabulary_is_refused(vllm: Remote, front: Front) -> None
 
     vllm.vocabulary = Shifted()  # type: ignore[assignment]
     with pytest.raises(EngineError, match=r"another vocabulary .* set model\.name"):
+        await front.engine()
+
+
+async def test_an_end_of_another_name_is_another_vocabulary(vllm: Remote, front: Front) -> None:
+    vllm.names[END] = "<|endoftext|>"
+    with pytest.raises(EngineError, match="another vocabulary"):
         await front.engine()
 
 

@@ -57,7 +57,7 @@ class Remote:
         self.detokenizes = True
         self.vocabulary = tokenizer  # with which it reads ids
         names = [name for name in (*FIRST, *LAST) if tokenizer.has_control(name)]
-        self._names = {tokenizer.control_id(name): name for name in names}
+        self.names = {tokenizer.control_id(name): name for name in names}
         self.requests: list[tuple[str, Json]] = []
         self.authorizations: list[str] = []
         self.left = 0  # streams whose client went before the end
@@ -162,7 +162,7 @@ class Remote:
         if not self.detokenizes:
             return JSONResponse({"detail": "Not Found"}, 404)
         ids = (await request.json())["tokens"]
-        text = "".join(self._names.get(id) or self.vocabulary.decode([id]) for id in ids[:1])
+        text = "".join(self.names.get(id) or self.vocabulary.decode([id]) for id in ids[:1])
         if len(ids) > 1:
             text = self.vocabulary.decode(ids)
         return JSONResponse({"content" if self.kind == "llama-server" else "prompt": text})
@@ -184,7 +184,7 @@ class Remote:
         llama = self.kind == "llama-server"
         ids = script.ids
         if "grammar" in body or "structured_outputs" in body:
-            ids = [id for id in ids if id not in self._names or id == self.end]
+            ids = [id for id in ids if id not in self.names or id == self.end]
         ids = ids[: body["n_predict" if llama else "max_tokens"]]
         try:
             await stream.begin("text/event-stream")
