@@ -33,7 +33,8 @@ class Progress:
     @property
     def usage(self) -> Usage:
         """What was counted so far."""
-        return Usage(len(self._request.prompt), self._made, self._cached)
+        prompt = len(self._request.prompt)  # that of the rest behind a forced prefix is longer
+        return Usage(prompt, self._made, min(prompt, self._cached))
 
     @property
     def room(self) -> int:
