@@ -8,7 +8,7 @@
 # RAY      1 to place cards on several hosts. On the first: ray start --head --port 6379; on the
 #          others: ray start --address FIRST:6379; then run this on the first, once
 # HOST, PORT   where it listens (127.0.0.1, 8000). Put nginx with TLS in front: nginx-vllm.conf
-# PYTHON   of the environment that has vLLM (python3)
+# PYTHON   of an environment that has vLLM but no command `vllm`, as builds for CPUs
 set -eu
 : "${MODEL:?the folder of the model, as opencoder-lsp models pull opencoderplus makes it}"
 : "${KEY_FILE:?a file with the key that fronts give; nobody else should read it}"
@@ -27,11 +27,15 @@ if [ "${RAY:-}" = 1 ]; then
 fi
 
 # Completions go before chats by their priority, and a typed key costs what is new in its prompt.
-exec "${PYTHON:-python3}" -m vllm.entrypoints.openai.api_server \
-  --model "$MODEL" --served-model-name opencoderplus \
-  --dtype bfloat16 --max-model-len 8192 \
+set -- \
+  --served-model-name opencoderplus --dtype bfloat16 --max-model-len 8192 \
   --tensor-parallel-size "${TENSOR:-1}" --data-parallel-size "${COPIES:-1}" \
   --hf-overrides "$overrides" \
   --enable-prefix-caching --enable-chunked-prefill --scheduling-policy priority \
   --enable-prompt-tokens-details \
   --host "${HOST:-127.0.0.1}" --port "${PORT:-8000}" "$@"
+
+if [ -n "${PYTHON:-}" ]; then
+  exec "$PYTHON" -m vllm.entrypoints.openai.api_server --model "$MODEL" "$@"
+fi
+exec vllm serve "$MODEL" "$@"

@@ -26,7 +26,10 @@ print(json.dumps({{"arguments": sys.argv[1:], "environment": dict(os.environ)}})
 # vLLM's own parser, of the server that the script starts.
 _PARSES = """
 import json, sys
-from vllm.entrypoints.openai.cli_args import make_arg_parser
+try:
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+except ImportError:  # older ones
+    from vllm.entrypoints.openai.cli_args import make_arg_parser
 from vllm.utils.argparse_utils import FlexibleArgumentParser
 parser = make_arg_parser(FlexibleArgumentParser())
 for arguments in json.load(sys.stdin):
@@ -39,26 +42,23 @@ for arguments in json.load(sys.stdin):
 
 
 def script(folder: Path, **environment: str) -> "subprocess.CompletedProcess[str]":
-    """Run the script with a python that only says how it is called."""
-    key, python = folder / "key", folder / "python"
+    """Run the script with a `vllm` and a python that only say how they are called."""
+    key = folder / "key"
     key.write_text(f"{KEY}\n")
-    python.write_text(_NOTES)
-    python.chmod(0o755)
+    for name in ("vllm", "python"):
+        (folder / name).write_text(_NOTES)
+        (folder / name).chmod(0o755)
+    path = f"{folder}:{os.environ['PATH']}"
     return subprocess.run(
         ["sh", str(DEPLOY / "vllm.sh"), "--max-num-seqs", "64"],
-        env={
-            "PATH": os.environ["PATH"],
-            "PYTHON": str(python),
-            "KEY_FILE": str(key),
-            **environment,
-        },
+        env={"PATH": path, "KEY_FILE": str(key), **environment},
         capture_output=True,
         text=True,
     )
 
 
 def called(folder: Path, environment: dict[str, str]) -> tuple[list[str], dict[str, str]]:
-    """Return arguments and environment of the python that the script starts."""
+    """Return arguments and environment of what the script starts."""
     done = script(folder, MODEL="/models/plus", **environment)
     assert done.returncode == 0, done.stderr
     said = json.loads(done.stdout)
@@ -70,12 +70,19 @@ def test_the_key_is_no_argument_and_further_flags_go_along(
     tmp_path: Path, variant: dict[str, str]
 ) -> None:
     arguments, environment = called(tmp_path, variant)
-    assert arguments[:2] == ["-m", "vllm.entrypoints.openai.api_server"]
+    assert arguments[:2] == ["serve", "/models/plus"]
     assert not any(KEY in argument for argument in arguments)
     assert environment["VLLM_API_KEY"] == KEY
     assert environment["VLLM_NO_USAGE_STATS"] == "1"
     place = arguments.index("--max-num-seqs")
     assert arguments[place + 1] == "64"
+
+
+def test_where_there_is_no_command_it_is_the_module(tmp_path: Path) -> None:
+    command, _ = called(tmp_path, {})
+    module, _ = called(tmp_path, {"PYTHON": str(tmp_path / "python")})
+    before = ["-m", "vllm.entrypoints.openai.api_server", "--model", "/models/plus"]
+    assert module == before + command[2:]
 
 
 def test_the_mlp_of_gptbigcode_is_split_over_the_cards(tmp_path: Path) -> None:
@@ -97,7 +104,7 @@ def test_what_is_not_given_is_asked_for(tmp_path: Path, missing: str) -> None:
 @pytest.mark.timeout(600)
 @pytest.mark.skipif(not VLLM, reason="OPENCODER_BENCH_VLLM names no python that has vLLM")
 def test_vllm_knows_every_flag(tmp_path: Path) -> None:
-    arguments = [called(tmp_path, variant)[0][2:] for variant in VARIANTS]
+    arguments = [called(tmp_path, variant)[0][1:] for variant in VARIANTS]
     done = subprocess.run(
         [VLLM, "-c", _PARSES], input=json.dumps(arguments), capture_output=True, text=True
     )
