@@ -7,6 +7,15 @@ from pydantic import AfterValidator, BaseModel, ConfigDict, Field, field_validat
 _MACHINE: dict[str, Any] = {"scope": "machine"}
 
 
+def _address(url: str) -> str:
+    if url and not url.startswith(("http://", "https://", "unix:/")):
+        raise ValueError("must begin with http://, https:// or unix:/")
+    return url.rstrip("/")
+
+
+Address = Annotated[str, AfterValidator(_address)]
+
+
 class Section(BaseModel):
     """What all sections are: immutable, and without unknown names."""
 
@@ -33,10 +42,23 @@ class ModelSettings(Section):
 class EngineSettings(Section):
     """The process that holds the model."""
 
-    url: str = Field(
+    url: Address = Field(
         "",
-        description="An engine elsewhere: `http://host:port` or `unix:/path`. Empty starts and "
-        "shares one on this machine. Code and conversations are sent there.",
+        description="An engine elsewhere: `http://host:port` or `unix:/path`, of ours, vLLM or "
+        "llama-server. Empty starts and shares one on this machine. Code and conversations are "
+        "sent there.",
+        json_schema_extra=_MACHINE,
+    )
+    key_file: str = Field(
+        "",
+        description="A file that only you can read, with the key of the engine elsewhere, or "
+        "with lines `https://host:port KEY` where there are several.",
+        json_schema_extra=_MACHINE,
+    )
+    ca_file: str = Field(
+        "",
+        description="A file of certificates (PEM) that are believed at `https://` instead of the "
+        "system's.",
         json_schema_extra=_MACHINE,
     )
     device: Literal["auto", "cpu", "cuda"] = Field(
@@ -102,12 +124,9 @@ class EngineSettings(Section):
         json_schema_extra=_MACHINE,
     )
 
-    @field_validator("url")
-    @classmethod
-    def _known_scheme(cls, url: str) -> str:
-        if url and not url.startswith(("http://", "https://", "unix:/")):
-            raise ValueError("must begin with http://, https:// or unix:/")
-        return url.rstrip("/")
+    def of_process(self) -> dict[str, Any]:
+        """Return what an engine's process goes by: all but what leads to one elsewhere."""
+        return self.model_dump(exclude={"url", "key_file", "ca_file"})
 
 
 def _not_vanishing(temperature: float) -> float:
@@ -124,6 +143,11 @@ class CompletionSettings(Section):
     """Ghost text while you type."""
 
     enabled: bool = Field(True, description="Whether completions are offered at all.")
+    url: Address = Field(
+        "",
+        description="Another engine than `engine.url` for completions.",
+        json_schema_extra=_MACHINE,
+    )
     max_tokens: int = Field(64, ge=1, le=1024, description="Longest suggestion, in tokens.")
     lines: Literal["auto", "single", "multi"] = Field(
         "auto", description="`single` line or `multi` (a block); `auto` is what suits the place."
@@ -186,6 +210,11 @@ class CompletionSettings(Section):
 class ChatSettings(Section):
     """Chat and explanations."""
 
+    url: Address = Field(
+        "",
+        description="Another engine than `engine.url` for chat and explanations.",
+        json_schema_extra=_MACHINE,
+    )
     max_tokens: int = Field(1024, ge=1, le=100_000, description="Longest answer, in tokens.")
     temperature: Temperature = Field(0.7, description="0 is greedy.")
     top_p: float = Field(

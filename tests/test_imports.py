@@ -45,7 +45,7 @@ MAY_IMPORT = {
     "stats": {"database", *BASE},
     "conversations": {"database", "markdown", *BASE},
     "serving": {"errors"},
-    "engine": {"prompt.tokenizer", "serving", "models", *BASE},
+    "engine": {"prompt.tokenizer", "prompt.stops", "serving", "models", *BASE},
     "lsp": {"prompt", "client", "conversations", "stats", "models", *BASE},
     "api": {"prompt", "client", "conversations", "serving", "models", "settings_sections", *BASE},
     # The engine's schedule is pure Python, and is simulated.

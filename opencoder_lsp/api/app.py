@@ -29,6 +29,7 @@ from opencoder_lsp.api.sessions import Sessions
 from opencoder_lsp.api.state import State
 from opencoder_lsp.api.streaming import EventStream
 from opencoder_lsp.api.turns import Turns
+from opencoder_lsp.client.connection import Connection
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.serving.messages import read_body
@@ -51,8 +52,8 @@ class App:
         self._metrics = Metrics()
         self.under_way = 0  # answers, from when all of their requests is there
         self._started = int(time.time())
-        chat = functools.partial(self._generate, chat_completions.prepare)
-        text = functools.partial(self._generate, completions.prepare)
+        chat = functools.partial(self._generate, state.connection, chat_completions.prepare)
+        text = functools.partial(self._generate, state.completions, completions.prepare)
         self.routes = [
             Route("/health", self._health, methods=["GET"]),
             Route("/metrics", self._show_metrics, methods=["GET"]),
@@ -125,20 +126,21 @@ class App:
         card = {"id": model.name, "object": "model", "created": self._started}
         return {**card, "owned_by": "opencoder-lsp", "max_model_len": length}
 
-    async def _generate(self, prepare: Prepare, request: Request) -> Response:
+    async def _generate(
+        self, connection: Connection, prepare: Prepare, request: Request
+    ) -> Response:
         key: str = request.state.key
         raw = await read_body(request, patience=_BODY_SECONDS)  # who is slow takes nobody's turn
         with ExitStack() as turn:
             if self._policy.keys is not None:
                 turn.enter_context(self._policy.keys.turn(key))
             turn.enter_context(self._turn())
-            front = await self._front()
+            front = await self._front(connection)
             job = await asyncio.to_thread(prepare, raw, front)
             return Generated(job, front.engine.client, turn.pop_all(), self._metrics, key)
 
-    async def _front(self) -> Front:
+    async def _front(self, connection: Connection) -> Front:
         """Return the engine, if it is there by now; raises what `refused` makes a 503 of."""
-        connection = self._state.connection
         if self._state.kind in ("loading", "draining"):
             self._state.connect()
             raise self._not_ready()

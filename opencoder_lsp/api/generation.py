@@ -18,7 +18,7 @@ from opencoder_lsp.api.failures import refused
 from opencoder_lsp.api.jobs import Job
 from opencoder_lsp.api.metrics import Metrics
 from opencoder_lsp.api.streaming import begin_events, send_events, while_there
-from opencoder_lsp.client.engine import CompletionStream, EngineClient, Piece, Usage
+from opencoder_lsp.client.engine import Completer, CompletionStream, Piece, Usage
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.prompt.healing import ForcedPrefix
 from opencoder_lsp.serving.messages import DONE, sse
@@ -34,7 +34,7 @@ class Generated(Response):
     """
 
     def __init__(
-        self, job: Job, client: EngineClient, turn: ExitStack, metrics: Metrics, key: str
+        self, job: Job, client: Completer, turn: ExitStack, metrics: Metrics, key: str
     ) -> None:
         super().__init__()
         self._name = f"{job.answer.id} ({key})" if key else job.answer.id

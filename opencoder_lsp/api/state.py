@@ -6,8 +6,9 @@ from contextlib import suppress
 from dataclasses import asdict, replace
 from typing import Any
 
-from opencoder_lsp.client.connection import GONE, Connection, Status
+from opencoder_lsp.client.connection import GONE, Status
 from opencoder_lsp.client.engine import Health
+from opencoder_lsp.client.roles import connections
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.serving.messages import KEEP_ALIVE, sse
 from opencoder_lsp.settings import Settings
@@ -17,7 +18,8 @@ _KEEP_ALIVE_SECONDS = 15.0
 
 class State:
     """
-    The server's connection to the engine, which it keeps alive, and its own end.
+    The server's connection to the engine, which it keeps alive, and its own end; `completions` is
+    another one where texts are completed elsewhere.
 
     `tell` hears each new status, `warn` what is odd about an engine that others have started.
     """
@@ -26,7 +28,8 @@ class State:
         self, settings: Settings, tell: Callable[[Status], None], warn: Callable[[str], None]
     ) -> None:
         self.settings = settings
-        self.connection = Connection(settings, self._changed, warn)
+        roles = connections(settings, self._changed, warn, main="chat")
+        self.connection, self.completions = roles["chat"], roles["completion"]
         self.draining = False
         self._tell = tell
         self._change = asyncio.Event()
@@ -48,6 +51,7 @@ class State:
             self._connecting.cancel()
             await asyncio.wait({self._connecting})
         await self.connection.close()
+        await self.completions.close()
 
     @property
     def kind(self) -> str:
@@ -86,8 +90,9 @@ class State:
                 yield KEEP_ALIVE
 
     async def _connect(self) -> None:
-        with suppress(OpencoderError):  # the status says it
-            await self.connection.engine()
+        for connection in dict.fromkeys((self.connection, self.completions)):
+            with suppress(OpencoderError):  # the status says it, or who asks for a text is told
+                await connection.engine()
 
     def _changed(self, status: Status) -> None:
         self._note()

@@ -23,8 +23,9 @@ from opencoder_lsp.bench.sources import Source, write
 from opencoder_lsp.bench.tap import Asked, Tap
 from opencoder_lsp.bench.target import PATIENT
 from opencoder_lsp.bench.verdict import Suggestion, judge
+from opencoder_lsp.client.elsewhere import remote_client
 from opencoder_lsp.client.engine import EngineClient, Health
-from opencoder_lsp.errors import InvalidRequestError
+from opencoder_lsp.errors import EngineError, InvalidRequestError
 from opencoder_lsp.models.manifest import ProgressCallback
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.prompt.tokenizer import Tokenizer
@@ -126,9 +127,11 @@ class Measurement:
     async def _attach(self, stack: AsyncExitStack) -> EngineClient:
         """Return a client of the engine at `engine.url`, or of one of our own."""
         if url := self._settings.engine.url:
-            client = EngineClient(url, limits=PATIENT)
+            client = remote_client(url, self._settings, PATIENT)
             stack.push_async_callback(client.close)
             await client.health()
+            if client.server is not None:
+                raise EngineError(f"this measures engines of ours, and not {client.server.name}")
             return client
 
         def tell(health: Health) -> None:

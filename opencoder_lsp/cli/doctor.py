@@ -13,7 +13,8 @@ import psutil
 from rich.text import Text
 
 from opencoder_lsp import paths
-from opencoder_lsp.cli.engine_findings import Finding, engine_findings
+from opencoder_lsp.cli.engine_findings import engine_findings
+from opencoder_lsp.cli.remote_findings import Finding
 from opencoder_lsp.cli.terminal import console, print_json
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError, SettingsError

@@ -42,11 +42,13 @@ class _All:
     others: list[Report]
 
 
-async def _collect(url: str) -> _All:
+async def _collect(url: str, settings: Settings) -> _All:
     engines = running_engines()
     own = next((engine for socket, engine in engines.items() if url == f"unix:{socket}"), None)
     others = [(f"unix:{socket}", engine) for socket, engine in engines.items() if engine != own]
-    first, *rest = await asyncio.gather(collect(url, own), *(collect(*other) for other in others))
+    first, *rest = await asyncio.gather(
+        collect(url, own, settings), *(collect(*other, settings) for other in others)
+    )
     return _All(first, rest)
 
 
@@ -82,9 +84,9 @@ def show_status(settings: Settings, *, as_json: bool, watch: bool = False) -> in
         raise
     if watch:
         with contextlib.suppress(KeyboardInterrupt):
-            asyncio.run(_watch(url))
+            asyncio.run(_watch(url, settings))
         return 0
-    now = asyncio.run(_collect(url))
+    now = asyncio.run(_collect(url, settings))
     if as_json:
         print_json({**now.own.as_json(), "others": [report.as_json() for report in now.others]})
     else:
@@ -93,11 +95,11 @@ def show_status(settings: Settings, *, as_json: bool, watch: bool = False) -> in
     return 0 if now.own.health is not None else 1
 
 
-async def _watch(url: str) -> None:
+async def _watch(url: str, settings: Settings) -> None:
     before: _All | None = None
     with Live(console=console, auto_refresh=False, vertical_overflow="visible") as live:
         while True:
-            now = await _collect(url)
+            now = await _collect(url, settings)
             live.update(Text("\n".join(_lines(now, before))), refresh=True)
             before = now
             await asyncio.sleep(_REFRESH)

@@ -9,10 +9,12 @@ from typing import Any
 import psutil
 
 from opencoder_lsp.client.activity import Activity, Spread
-from opencoder_lsp.client.engine import EngineClient, Health, Limits
+from opencoder_lsp.client.elsewhere import remote_client
+from opencoder_lsp.client.engine import Health, Limits
 from opencoder_lsp.client.http import without_password
 from opencoder_lsp.client.launcher import EngineProcess
 from opencoder_lsp.errors import EngineError
+from opencoder_lsp.settings import Settings
 
 # A loading engine may keep its interpreter busy for a while; a hung one must not keep us waiting.
 _LIMITS = Limits(connect=5, first=10, stall=10)
@@ -64,7 +66,8 @@ class Report:
         else:
             yield "state", _state(health)
             yield "model", f"{health.model} in {health.folder}" if health.folder else health.model
-            yield "device", f"{health.device}, {health.dtype}"
+            if health.device:
+                yield "device", f"{health.device}, {health.dtype}"
         if process := self._process():
             yield "process", process
         if health is not None:
@@ -95,10 +98,10 @@ class Report:
         return f"; {rate:.0f} tokens/s now"
 
 
-async def collect(url: str, process: EngineProcess | None) -> Report:
+async def collect(url: str, process: EngineProcess | None, settings: Settings) -> Report:
     """Ask the engine at `url`, which is `process` if it is one of this machine's."""
     memory = await asyncio.to_thread(_memory, process) if process else None
-    client = EngineClient(url, limits=_LIMITS)
+    client = remote_client(url, settings, _LIMITS)
     try:
         health = await client.health()
         try:

@@ -39,7 +39,7 @@ def engine_settings(settings: Settings) -> Iterator[str]:
 
     It reads the user's file and its environment, too, where ours may have been overruled.
     """
-    for name, value in settings.engine.model_dump(exclude={"url"}).items():
+    for name, value in settings.engine.of_process().items():
         yield f"engine.{name}={value}"
 
 

@@ -15,7 +15,7 @@ from opencoder_lsp.errors import EngineUnavailableError, OpencoderError, describ
 from opencoder_lsp.settings import Settings
 
 if TYPE_CHECKING:
-    from opencoder_lsp.client.engine import EngineClient, Health
+    from opencoder_lsp.client.engine import Completer, EngineClient, Health
     from opencoder_lsp.client.launcher import Launcher
     from opencoder_lsp.models.registry import Model
     from opencoder_lsp.prompt.conversation import Template
@@ -47,7 +47,7 @@ class Status:
 class Engine:
     """An engine that is ready; `context_length` and `prompt_tokens` are in tokens."""
 
-    client: "EngineClient"
+    client: "Completer"
     tokenizer: "Tokenizer"
     template: "Template"
     stop_ids: list[int]
@@ -85,6 +85,7 @@ class Connection:
         self._tell = tell
         self._warn = warn
         self._prepared: _Prepared | None = None
+        self._spoken: tuple[EngineClient, Completer] | None = None  # an engine, how it is asked
         self._connecting: asyncio.Task[Engine] | None = None
         self._failed_at = float("-inf")  # time.monotonic()
         self.status = Status("loading", "not connected yet")
@@ -157,6 +158,7 @@ class Connection:
             prepared = self._prepared
             prepared.launcher.on_change = self._on_change
             client = await prepared.launcher.client(self._on_health)
+            completer = await self._completer(client, prepared)
         except OpencoderError as error:
             self._failed_at = time.monotonic()
             self._say(Status("error", str(error)))
@@ -168,16 +170,30 @@ class Connection:
             self._say(Status("error", message))
             raise EngineUnavailableError(message) from error
         health = prepared.launcher.health
-        self._say(Status("ready", f"{prepared.model.name} is ready"))
+        self._say(Status("ready", f"{prepared.model.name} is ready{_place(client)}"))
         context_length = prepared.model.manifest.context_length
         return Engine(
-            client,
+            completer,
             prepared.tokenizer,
             prepared.template,
             prepared.stop_ids,
             (health and health.context_length) or context_length,
             (health and health.prompt_tokens_auto) or _PROMPT_TOKENS,
         )
+
+    async def _completer(self, client: "EngineClient", prepared: _Prepared) -> "Completer":
+        """Return how the engine is asked, found out once for each connection to it."""
+        if client.server is None:
+            return client
+        if self._spoken is None or self._spoken[0] is not client:
+            from opencoder_lsp.client.vocabulary import speaking
+
+            tokenizer, stop_ids = prepared.tokenizer, prepared.stop_ids
+            completer, doubt = await speaking(client, tokenizer, stop_ids)
+            if doubt:
+                self._warn(doubt)
+            self._spoken = client, completer
+        return self._spoken[1]
 
     def _on_change(self, health: "Health | None") -> None:
         """Say so when an engine that was ready is so no more, though nobody wants it just now."""
@@ -213,6 +229,14 @@ def _prepare(settings: Settings, warn: Callable[[str], None]) -> _Prepared:
     tokenizer = Tokenizer.load(model.folder)
     template = TEMPLATES[model.template]
     return _Prepared(launcher, model, tokenizer, template, stop_ids(template, tokenizer))
+
+
+def _place(client: "EngineClient") -> str:
+    """Say where code goes, if it is not our own engine's."""
+    if client.url.startswith("unix:") and client.server is None:
+        return ""
+    kind = f" ({client.server.name})" if client.server is not None else ""
+    return f" at {client.http.where}{kind}"
 
 
 def _seen(task: asyncio.Task[Engine]) -> None:

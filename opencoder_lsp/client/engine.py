@@ -1,26 +1,27 @@
 """
-An async client of one engine: ours, or any server with OpenAI's `/v1/completions`.
+An async client of one engine, which speaks as ours does; `foreign` is for other makers' servers.
 
 Every failure is one of four: EngineUnavailableError (cannot be reached, is loading, is going),
 EngineBusyError (its queue is full), InvalidRequestError (it refused this request) and plain
 EngineError (it failed on the way, or what answers is no engine). Prompts are never logged.
 """
 
-import json
 from collections.abc import AsyncIterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from typing import Any
+from typing import Protocol
 
+from opencoder_lsp.client.access import Access
 from opencoder_lsp.client.activity import Activity
 from opencoder_lsp.client.http import CLOSED, STOPPED, Answer, Http, Limits
+from opencoder_lsp.client.servers import Server, find
 from opencoder_lsp.client.wire import (
     Chunk,
     CompletionRequest,
     Health,
     Logprobs,
     Piece,
-    Problem,
     Usage,
+    parse_json,
     read_health,
 )
 from opencoder_lsp.errors import EngineError, InvalidRequestError
@@ -30,6 +31,7 @@ __all__ = [
     "CompletionStream",
     "EngineClient",
     "Health",
+    "Completer",
     "Limits",
     "Logprobs",
     "Piece",
@@ -38,33 +40,66 @@ __all__ = [
 
 # The engine speaks every 15 s on `/events`, be it only a comment.
 LEASE_STALL = 45.0
+# Seconds that a request waits for a busy server elsewhere: who types is soon somewhere else.
+_PATIENCE_TYPING, _PATIENCE_CHAT = 2.0, 30.0
+_BACKGROUND = 20  # the priority of what nobody waits for
+
+
+class Completer(Protocol):
+    """What answers requests: a client of our engine, or of another maker's server."""
+
+    def complete(
+        self, request: CompletionRequest
+    ) -> AbstractAsyncContextManager["CompletionStream"]:
+        """See `EngineClient.complete`."""
+
+
+def patience(request: CompletionRequest) -> float:
+    """Return the seconds for which a busy server is asked again."""
+    if request.priority >= _BACKGROUND:
+        return 0.0
+    return _PATIENCE_CHAT if request.priority else _PATIENCE_TYPING
 
 
 class EngineClient:
     """
     A client of the engine at `url`, "unix:/path" or "http://host:port".
 
-    Belongs to one event loop, and connects when it is first used.
+    Belongs to one event loop, and connects when it is first used. `access` is for this address;
+    `patient` is whether a busy engine is asked again.
     """
 
-    def __init__(self, url: str, *, limits: Limits | None = None) -> None:
+    def __init__(
+        self,
+        url: str,
+        *,
+        limits: Limits | None = None,
+        access: Access | None = None,
+        patient: bool = False,
+    ) -> None:
         self.url = url
-        self._http = Http(url, limits or Limits())
+        self.http = Http(url, limits or Limits(), access)
+        self.server: Server | None = None  # what `health` found, where it is none of ours
+        self._patient = patient
 
     @property
     def suspect(self) -> bool:
         """Whether a connection has failed since the last time that `health` was good."""
-        return self._http.suspect
+        return self.http.suspect
 
     async def health(self) -> Health:
         """Ask how the engine is; a server of another maker is "ready" once it lists its models."""
         try:
-            async with self._http.request("GET", "/health") as answer:
+            async with self.http.request("GET", "/health") as answer:
                 data = parse_json(await answer.body())
         except InvalidRequestError:  # 404: no such route there
             data = None
-        health = read_health(data) if is_ours(data) else await self._foreign_health()
-        self._http.suspect = False
+        if is_ours(data):
+            self.server, health = None, read_health(data)
+        else:
+            self.server = await find(self.http)
+            health = self.server.health()
+        self.http.suspect = False
         return health
 
     async def activity(self) -> Activity:
@@ -73,7 +108,7 @@ class EngineClient:
 
         Raises InvalidRequestError where the server does not say.
         """
-        async with self._http.request("GET", "/metrics") as answer:
+        async with self.http.request("GET", "/metrics") as answer:
             return Activity.read((await answer.body()).decode("utf-8", "replace"))
 
     def complete(
@@ -88,8 +123,9 @@ class EngineClient:
 
     @asynccontextmanager
     async def _complete(self, request: CompletionRequest) -> AsyncIterator["CompletionStream"]:
-        async with self._http.request("POST", "/v1/completions", request.body()) as answer:
-            yield CompletionStream(answer)
+        wait = patience(request) if self._patient else 0.0
+        async with self.http.request("POST", "/v1/completions", request.body(), wait) as answer:
+            yield CompletionStream(_said(answer))
 
     @asynccontextmanager
     async def events(self) -> AsyncIterator[AsyncIterator[Health]]:
@@ -99,22 +135,12 @@ class EngineClient:
         The engine lives at least as long as the block. Raises InvalidRequestError where the server
         has no leases (it is not ours), and EngineError from the iterator when the engine has gone.
         """
-        async with self._http.request("GET", "/events") as answer:
+        async with self.http.request("GET", "/events") as answer:
             yield _healths(answer)
 
     async def close(self, reason: str = CLOSED) -> None:
         """Close every connection; who waits on one gets EngineUnavailableError with this reason."""
-        await self._http.close(reason)
-
-    async def _foreign_health(self) -> Health:
-        async with self._http.request("GET", "/v1/models") as answer:
-            listing = parse_json(await answer.body())
-        try:
-            first = listing["data"][0]
-            length = first.get("max_model_len") or (first.get("meta") or {}).get("n_ctx_train")
-            return Health(state="ready", progress=1, model=first["id"], context_length=length or 0)
-        except (TypeError, LookupError, AttributeError, ValueError):
-            raise EngineError(f"what answers at {self._http.where} is not an engine") from None
+        await self.http.close(reason)
 
 
 class CompletionStream:
@@ -127,10 +153,10 @@ class CompletionStream:
     there is only one of the two to be had.
     """
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, said: AsyncIterator[Piece | Usage]) -> None:
         self.finish_reasons: dict[int, str] = {}  # by the answer's index
         self.usage: Usage | None = None  # of all answers together; the prompt counts once
-        self.pieces: AsyncIterator[Piece] = self._read(answer)
+        self.pieces: AsyncIterator[Piece] = self._read(said)
         self._texts = self._first()
 
     @property
@@ -147,33 +173,32 @@ class CompletionStream:
             if piece.text and piece.index == 0:
                 yield piece.text
 
-    async def _read(self, answer: Answer) -> AsyncIterator[Piece]:
-        async for data in answer.events():
-            if data == "[DONE]":
-                return
-            chunk = Chunk.read(data)
-            if chunk.error:
-                error = chunk.error
-                raise EngineError(error.message if isinstance(error, Problem) else error)
-            self.usage = chunk.used() or self.usage
-            for piece in chunk.choices:
-                if piece.finish_reason:
-                    self.finish_reasons[piece.index] = piece.finish_reason
-                yield piece
-        raise EngineError(STOPPED)
+    async def _read(self, said: AsyncIterator[Piece | Usage]) -> AsyncIterator[Piece]:
+        async for one in said:
+            if isinstance(one, Usage):
+                self.usage = one
+                continue
+            if one.finish_reason:
+                self.finish_reasons[one.index] = one.finish_reason
+            yield one
+
+
+async def _said(answer: Answer) -> AsyncIterator[Piece | Usage]:
+    async for data in answer.events():
+        if data == "[DONE]":
+            return
+        chunk = Chunk.read(data)
+        chunk.check()
+        if used := chunk.used():
+            yield used
+        for piece in chunk.choices:
+            yield piece
+    raise EngineError(STOPPED)
 
 
 async def _healths(answer: Answer) -> AsyncIterator[Health]:
     async for data in answer.events(stall=LEASE_STALL):
         yield read_health(parse_json(data))
-
-
-def parse_json(text: str | bytes) -> Any:
-    """Parse JSON; None where it is none."""
-    try:
-        return json.loads(text)
-    except ValueError:
-        return None
 
 
 def is_ours(data: object) -> bool:

@@ -9,12 +9,15 @@ and clean when tasks are cancelled at any point of a request; the test of 2,000 
 import asyncio
 import ipaddress
 import ssl
+import time
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
+from email.utils import mktime_tz, parsedate_tz
 from typing import TYPE_CHECKING, Any, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
+from opencoder_lsp.client.access import Access
 from opencoder_lsp.client.sse import EventParser
 from opencoder_lsp.client.wire import failure_message
 from opencoder_lsp.errors import (
@@ -32,6 +35,7 @@ _T = TypeVar("_T")
 BODY_LIMIT = 1 << 20  # bytes of an answer that is not a stream
 # Servers drop idle connections after 5 s (uvicorn, llama-server); a POST must not meet that.
 KEEP_ALIVE = 3.0
+_PAUSE = 0.25  # seconds before a busy server is asked again, doubled each time
 CLOSED = "the connection to the engine was closed while it was in use"
 STOPPED = "the engine stopped in the middle of its answer"
 
@@ -56,8 +60,10 @@ class Limits:
 class Http:
     """A connection pool to one address, `unix:/path` or `http(s)://host:port`."""
 
-    def __init__(self, url: str, limits: Limits) -> None:
+    def __init__(self, url: str, limits: Limits, access: Access | None = None) -> None:
+        """`access` is for this address: its key is sent nowhere else."""
         self.limits = limits
+        self._access = access or Access()
         self._socket = url.removeprefix("unix:") if url.startswith("unix:") else None
         self._base = "http://engine" if self._socket else url.rstrip("/").removesuffix("/v1")
         self.where = url if self._socket else without_password(url)
@@ -68,37 +74,46 @@ class Http:
 
     @asynccontextmanager
     async def request(
-        self, method: str, path: str, body: dict[str, Any] | None = None
+        self, method: str, path: str, body: dict[str, Any] | None = None, patience: float = 0.0
     ) -> AsyncIterator["Answer"]:
         """
         Send a request and yield its answer; leaving the block closes the connection.
 
-        Raises the errors of `opencoder_lsp.client.engine` for every status but 200.
+        A server that is busy (429, 503) is asked again, as long as the waits that it asks for, or
+        else growing ones, are not longer than `patience` seconds in all. Raises the errors of
+        `opencoder_lsp.client.engine` for every status but 200.
         """
+        pause = _PAUSE
+        while True:
+            answer = await self._ask(method, path, body)
+            try:
+                wait = max(pause, answer.retry_after(0.0))
+                if answer.status not in (429, 503) or wait > patience:
+                    if answer.status != 200:
+                        await self._refused(answer)
+                    yield answer
+                    return
+            finally:
+                answer.close()
+            await self.rest(wait)
+            patience, pause = patience - wait, 2 * pause
+
+    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> "Answer":
         import aiohttp
 
         self.check_open()
-        response = None
+        session = self._open()
         try:
-            try:
-                response = await self.within(
-                    self.limits.connect + self.limits.first,
-                    self._open().request(
-                        method, self._base + path, json=body, allow_redirects=False
-                    ),
-                )
-            except TimeoutError:
-                self.check_open()
-                raise self._unreachable("it accepts connections but does not answer") from None
-            except (aiohttp.ClientError, OSError, ValueError) as error:
-                raise self._failed(error) from error
-            answer = Answer(response, self)
-            if response.status != 200:
-                await self._refused(answer)
-            yield answer
-        finally:
-            if response is not None:
-                response.close()
+            response = await self.within(
+                self.limits.connect + self.limits.first,
+                session.request(method, self._base + path, json=body, allow_redirects=False),
+            )
+        except TimeoutError:
+            self.check_open()
+            raise self._unreachable("it accepts connections but does not answer") from None
+        except (aiohttp.ClientError, OSError, ValueError) as error:
+            raise self._failed(error) from error
+        return Answer(response, self)
 
     async def close(self, reason: str = CLOSED) -> None:
         """
@@ -127,6 +142,11 @@ class Http:
             finally:
                 self._waiting.discard(wait)
 
+    async def rest(self, seconds: float) -> None:
+        """Do nothing for so long, or until this is closed."""
+        with suppress(TimeoutError):  # the event never comes, so this is how it ends
+            await self.within(seconds, asyncio.Event().wait())
+
     def _open(self) -> "aiohttp.ClientSession":
         import aiohttp
 
@@ -135,12 +155,13 @@ class Http:
             if self._socket:
                 connector = aiohttp.UnixConnector(self._socket, limit=0, force_close=True)
             else:
-                connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE)
+                tls = self._access.tls() if self._base.startswith("https:") else True
+                connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=tls)
             self._session = aiohttp.ClientSession(
                 connector=connector,
                 timeout=aiohttp.ClientTimeout(total=None, sock_connect=self.limits.connect),
                 cookie_jar=aiohttp.DummyCookieJar(),
-                headers={"Accept-Encoding": "identity"},
+                headers={"Accept-Encoding": "identity", **self._access.headers},
                 trust_env=not (self._socket or is_loopback(self._base)),
             )
         return self._session
@@ -152,12 +173,16 @@ class Http:
     def _failed(self, error: Exception) -> EngineError:
         import aiohttp
 
-        if isinstance(error, aiohttp.InvalidURL | ValueError):
-            return self._unreachable("this is not a usable address")
         if isinstance(error, aiohttp.ConnectionTimeoutError):
             return self._unreachable(f"no connection within {self.limits.connect:g} s")
+        if isinstance(error, aiohttp.ClientConnectorSSLError):
+            return self._unreachable("TLS fails: perhaps it is http:// and not https://")
         if isinstance(error, aiohttp.ClientConnectorCertificateError | ssl.SSLError):
-            return self._unreachable("its TLS certificate is not to be trusted")
+            return self._unreachable(
+                "its TLS certificate is not to be trusted; for one of your own, set engine.ca_file"
+            )
+        if isinstance(error, aiohttp.InvalidURL | ValueError):  # as errors of certificates are
+            return self._unreachable("this is not a usable address")
         if isinstance(error, aiohttp.ClientConnectorError):
             cause = error.os_error
             return self._unreachable(cause.strerror or type(cause).__name__)
@@ -178,7 +203,7 @@ class Http:
         if 300 <= status < 400:
             said = "a redirect, which is not followed; set engine.url to where it really is"
         if status in (401, 403):
-            said = said or "access denied"
+            said = f"{said or 'access denied'}; engine.key_file names the file with its key"
         raise EngineError(f"{self.where} answered HTTP {status}" + (f": {said}" if said else ""))
 
 
@@ -196,12 +221,18 @@ class Answer:
         """Whether the body is server-sent events."""
         return self._response.content_type == "text/event-stream"
 
-    def retry_after(self) -> float:
-        """Seconds that the server asks us to wait; 1 where it gives none (or a date)."""
+    def retry_after(self, default: float = 1.0) -> float:
+        """Seconds that the server asks us to wait, in numbers or as a date; else `default`."""
+        given = self._response.headers.get("Retry-After", "")
         try:
-            return max(0.0, float(self._response.headers.get("Retry-After", "1")))
+            return max(0.0, float(given))
         except ValueError:
-            return 1.0
+            date = parsedate_tz(given)
+            return default if date is None else max(0.0, mktime_tz(date) - time.time())
+
+    def close(self) -> None:
+        """Close the connection."""
+        self._response.close()
 
     async def body(self) -> bytes:
         """Read the whole body; raises EngineError where it is longer than BODY_LIMIT."""

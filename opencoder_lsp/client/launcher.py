@@ -13,6 +13,7 @@ from pathlib import Path
 
 from opencoder_lsp.client.child import engine_command
 from opencoder_lsp.client.crashes import CRASHES, Crashes
+from opencoder_lsp.client.elsewhere import remote_client
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.http import without_password
 from opencoder_lsp.client.lease import Lease
@@ -188,7 +189,7 @@ class Launcher:
 
     async def _attach_to(self, url: str) -> Lease | None:
         """Attach to the engine at `url`; None for a server that has no leases."""
-        client = EngineClient(url)
+        client = remote_client(url, self._settings)
         try:
             lease = await self._open_lease(client)
         except BaseException as error:

@@ -1,5 +1,6 @@
 """What goes over the wire to an engine and comes back, checked at this edge."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any, Literal, Self
 
@@ -175,6 +176,12 @@ class Chunk(_Part):
         except ValidationError:
             raise EngineError("the engine sent something that is not part of an answer") from None
 
+    def check(self) -> None:
+        """Raise EngineError where this chunk is the end by an error."""
+        if self.error:
+            error = self.error
+            raise EngineError(error.message if isinstance(error, Problem) else error)
+
     def used(self) -> Usage | None:
         """Return the usage, where this chunk has it."""
         if self.usage is None:
@@ -201,6 +208,14 @@ def failure_message(body: bytes) -> str:
     error = failure.error.message if isinstance(failure.error, Problem) else failure.error
     text = " ".join((error or failure.detail or failure.message or "").split())
     return text if len(text) <= MESSAGE_LIMIT else text[:MESSAGE_LIMIT] + "…"
+
+
+def parse_json(text: str | bytes) -> Any:
+    """Parse JSON; None where it is none."""
+    try:
+        return json.loads(text)
+    except ValueError:
+        return None
 
 
 _HEALTH = TypeAdapter(Health)

@@ -68,7 +68,7 @@ def run(folder: Path, socket: Path, chosen: settings.Settings) -> int:
         folder=str(folder),
         version=__version__,
         pid=os.getpid(),
-        settings=chosen.engine.model_dump(exclude={"url"}),
+        settings=chosen.engine.of_process(),
     )
     info = {
         "pid": health.pid,

@@ -16,7 +16,7 @@ from opencoder_lsp.lsp.documents import Document, Spot
 from opencoder_lsp.lsp.inline_completion import place_of
 from opencoder_lsp.lsp.waiting import Timers
 from opencoder_lsp.prompt.completion import Place
-from opencoder_lsp.prompt.privacy import is_remote
+from opencoder_lsp.prompt.privacy import engines, is_remote
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
@@ -44,7 +44,7 @@ class Ahead:
             return False  # and is not to be started for this
         settings = self._ls.configuration.settings
         if settings.completion.ahead == "auto":
-            return not is_remote(settings.engine.url)
+            return not is_remote(engines(settings)[0])
         return settings.completion.ahead
 
     def opened(self, document: Document) -> None:

@@ -60,7 +60,7 @@ async def hear(
     temperature: float | None = None,
 ) -> None:
     """Do what `ask` does, into an answer that is the caller's also where this ends too early."""
-    engine = await ls.connection.engine()
+    engine = await ls.chat_connection.engine()
     # In a thread: counting the tokens of a large file takes a second, and completions come first.
     settings = ls.configuration.settings
     heat = settings.chat.temperature if temperature is None else temperature

@@ -52,7 +52,7 @@ async def chat_command(ls: "Server", arguments: ChatArguments) -> dict[str, Any]
     if id is not None:
         old = await asyncio.to_thread(ls.conversations.conversation, id)
     turn = _turn(arguments, files, old)
-    engine = await ls.connection.engine()
+    engine = await ls.chat_connection.engine()
     if engine.tokenizer.is_control_text(_message(turn.question).content):
         raise PromptError("the message has only names of control tokens in it, and no text")
     return await _answered(ls, turn, arguments)
@@ -154,7 +154,8 @@ async def keep(
 def _entries(ls: "Server", question: Entry, answer: Answer) -> list[Entry]:
     if not answer.text:  # nothing said is nothing to go on from, and no template can write it
         return [question]
-    model = ls.connection.model.name if ls.connection.model else ""
+    used = ls.chat_connection.model
+    model = used.name if used else ""
     reason = answer.finish_reason
     return [question, Entry("assistant", answer.text, finish_reason=reason, model=model)]
 

@@ -104,6 +104,8 @@ async def restart_engine(ls: "Server", params: types.ExecuteCommandParams) -> di
     """`{}` → `{}` once the new engine is ready."""
     parse(NoArguments, params.command, params.arguments)
     await ls.connection.restart()
+    if ls.chat_connection is not ls.connection:
+        await ls.chat_connection.restart()
     ls.troubles.recovered()
     return {}
 

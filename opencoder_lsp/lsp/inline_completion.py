@@ -16,7 +16,7 @@ from opencoder_lsp.lsp.habits import OnText, Wish
 from opencoder_lsp.lsp.items import Selection, accepted, extent
 from opencoder_lsp.lsp.progress import WorkDone
 from opencoder_lsp.prompt.completion import Place
-from opencoder_lsp.prompt.privacy import is_remote
+from opencoder_lsp.prompt.privacy import engines, is_remote
 
 if TYPE_CHECKING:
     from opencoder_lsp.lsp.server import Server
@@ -175,7 +175,7 @@ def place_of(
     if not settings.completion.enabled:
         return None
     if refused := ls.refusal(document.uri):
-        if is_remote(settings.engine.url):  # which the user may not expect
+        if is_remote(engines(settings)[0]):  # which the user may not expect
             ls.troubles.warn(f"no completions in this file: {refused}")
         return None
     obstacle = ""

@@ -13,7 +13,8 @@ from lsprotocol import types
 from pygls.lsp.server import LanguageServer
 
 from opencoder_lsp import __version__
-from opencoder_lsp.client.connection import Connection, Status
+from opencoder_lsp.client.connection import Status
+from opencoder_lsp.client.roles import connections
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.lsp import features, lenses
@@ -73,7 +74,8 @@ class Server(LanguageServer):
         # Apart from the engine's: an answer that comes says nothing of whether it can be kept.
         self.keeping = Troubles(self.show_message)
         self.configuration = Configuration(settings, self.troubles.warn)
-        self.connection = Connection(settings, self._on_status, self.troubles.warn)
+        roles = connections(settings, self._on_status, self.troubles.warn, main="completion")
+        self.connection, self.chat_connection = roles["completion"], roles["chat"]
         self.conversations = Store()
         self.answers = Answers()
         self.counts = Counts()
@@ -267,6 +269,7 @@ class Server(LanguageServer):
             self.on_close(uri)
         await self.protocol.cancel_all()
         await self.connection.close()
+        await self.chat_connection.close()
         await asyncio.to_thread(self.acceptance.close, _LAST_WORDS)
 
 

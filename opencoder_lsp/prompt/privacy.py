@@ -46,7 +46,7 @@ def refusal(
     path: str, settings: Settings, folders: Sequence[str] = (), *, gathered: bool = False
 ) -> str:
     """Return why `may_send` says no, for the user; "" where it says yes."""
-    remote = is_remote(settings.engine.url)
+    remote = any(map(is_remote, engines(settings)))
     if not path:
         return "a document that was never saved" if gathered and remote else ""
     path = os.path.normpath(path)
@@ -67,6 +67,12 @@ def refusal(
     if not all(any(is_below(each, root) for root in roots) for each in paths):
         return "it is outside of the workspace, and privacy.remote is `workspace`"
     return ""
+
+
+def engines(settings: Settings) -> tuple[str, str]:
+    """Return the addresses that code goes to, for completions and for chat; "" is our engine."""
+    url = settings.engine.url
+    return settings.completion.url or url, settings.chat.url or url
 
 
 def is_remote(url: str) -> bool:

@@ -143,9 +143,12 @@ async def process(env: dict[str, str]) -> AsyncIterator[ServeProcess]:
 @pytest.fixture
 def serve(settings: Settings) -> Serve:
     """Serve the API for the length of a block; `ready` says whether to wait for the engine."""
+    usual = settings
 
     @asynccontextmanager
-    async def serve(policy: Policy | None = None, *, ready: bool = True) -> AsyncIterator[Api]:
+    async def serve(
+        policy: Policy | None = None, *, ready: bool = True, settings: Settings = usual
+    ) -> AsyncIterator[Api]:
         listener = bind("127.0.0.1", 0)
         port = listener.getsockname()[1]
         state = State(settings, lambda status: None, pytest.fail)

@@ -113,6 +113,7 @@ class Run:
             began = loop.time()
             await _whole(Place("slots.py", "python", *press.place), source)
             self.figures.naive.append(loop.time() - began)
+        assert isinstance(engine.client, EngineClient)
         await engine.client.close()
 
     async def _naive_engine(self) -> Engine:

@@ -13,16 +13,20 @@ import psutil
 import pytest
 
 from opencoder_lsp import paths
+from opencoder_lsp.cli import remote_findings
 from opencoder_lsp.cli.doctor import run_doctor
 from opencoder_lsp.cli.logs import show_log
 from opencoder_lsp.client.launcher import socket_path
 from opencoder_lsp.client.log_file import LIMIT, log_path, opened
+from opencoder_lsp.client.servers import Kind
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import ModelError, SettingsError
 from opencoder_lsp.models import registry
+from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
 from tests.fakes.engine import FakeEngine
-from tests.fakes.model_folder import make_tokenizer_folder
+from tests.fakes.model_folder import make_tokenizer, make_tokenizer_folder
+from tests.fakes.remote import Remote
 
 
 @pytest.fixture
@@ -213,3 +217,46 @@ def test_the_log_of_an_engine_elsewhere_is_not_here(
 def test_the_log_of_no_model_is_an_error_with_the_cure() -> None:
     with pytest.raises(ModelError, match="models pull"):
         show_log(Settings(), 3)
+
+
+@pytest.mark.parametrize(
+    ("kind", "state", "says"),
+    [
+        ("vLLM", "ok", "vLLM 0.32.0 at {url} has their-model with 1024 tokens of context and the"),
+        ("llama-server", "ok", "llama-server b1-test at {url} has their-model with 1024 tokens"),
+        ("other", "note", "a server of unknown make at {url} has their-model"),
+    ],
+)
+async def test_a_server_elsewhere_is_named_with_what_it_has(
+    doctor: Doctor, pairs: list[str], kind: Kind, state: str, says: str
+) -> None:
+    async with Remote(kind, Tokenizer(make_tokenizer())) as remote:
+        (engine,) = await doctor([*pairs, f"engine.url={remote.url}"])
+    assert engine["state"] == state
+    assert says.format(url=remote.url) in engine["detail"]
+
+
+async def test_each_roles_engine_is_looked_at(
+    doctor: Doctor, pairs: list[str], socket: Path
+) -> None:
+    async with Remote("vLLM", Tokenizer(make_tokenizer())) as remote, FakeEngine(socket):
+        pairs = [*pairs, f"chat.url={remote.url}"]
+        (chat,) = await doctor(pairs, "chat engine")
+        (engine,) = await doctor(pairs)
+    assert "vLLM 0.32.0" in chat["detail"]
+    assert "fake is ready" in engine["detail"]
+
+
+async def test_a_key_that_anybody_on_the_way_can_read_is_noted(
+    doctor: Doctor, pairs: list[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(remote_findings, "is_remote", lambda url: True)
+    keys = tmp_path / "keys"
+    keys.write_text("abc\n")
+    keys.chmod(0o600)
+    async with Remote("vLLM", Tokenizer(make_tokenizer())) as remote:
+        remote.key = "abc"
+        pairs = [*pairs, f"engine.url={remote.url}", f"engine.key_file={keys}"]
+        (note,) = await doctor(pairs, "engine's key")
+    assert note["state"] == "note"
+    assert "https://" in note["cure"]

@@ -28,7 +28,7 @@ def health(**settings: bool | int | float | str) -> Health:
         dtype="bfloat16",
         context_length=8192,
         slots=4,
-        settings={**EngineSettings().model_dump(exclude={"url"}), **settings},
+        settings={**EngineSettings().of_process(), **settings},
     )
 
 

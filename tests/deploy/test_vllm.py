@@ -11,7 +11,7 @@ import pytest
 from tests.deploy.recipes import DEPLOY
 
 KEY = "a-key-that-nobody-sees"
-VLLM = os.environ.get("OPENCODER_BENCH_VLLM", "")  # the python of an environment that has it
+VLLM = os.environ.get("OPENCODER_VLLM", "")  # the python of an environment that has it
 VARIANTS = [
     {},
     {"TENSOR": "2", "PORT": "8001", "HOST": "0.0.0.0"},
@@ -102,7 +102,7 @@ def test_what_is_not_given_is_asked_for(tmp_path: Path, missing: str) -> None:
 
 @pytest.mark.vllm
 @pytest.mark.timeout(600)
-@pytest.mark.skipif(not VLLM, reason="OPENCODER_BENCH_VLLM names no python that has vLLM")
+@pytest.mark.skipif(not VLLM, reason="OPENCODER_VLLM names no python that has vLLM")
 def test_vllm_knows_every_flag(tmp_path: Path) -> None:
     arguments = [called(tmp_path, variant)[0][1:] for variant in VARIANTS]
     done = subprocess.run(

@@ -5,7 +5,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from opencoder_lsp.engine.request import Finish, Params, Score, Scored
-from opencoder_lsp.engine.stops import Stops, StopText
+from opencoder_lsp.engine.stops import Stops
+from opencoder_lsp.prompt.stops import StopText
 from tests.engine.test_generation import Bench
 from tests.fakes.runner import FakeRunner
 

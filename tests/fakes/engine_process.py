@@ -81,7 +81,7 @@ async def serve(args: argparse.Namespace) -> None:
         async with await asyncio.start_unix_server(lambda r, w: None, args.socket):
             await stop.wait()
         return
-    own = Settings.load(cli=args.set).engine.model_dump(exclude={"url"})
+    own = Settings.load(cli=args.set).engine.of_process()
     async with FakeEngine(args.socket, state="loading", progress=0.0, settings=own) as fake:
         if args.pause_after is not None:
             fake.pause_after(args.pause_after)

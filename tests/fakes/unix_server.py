@@ -6,6 +6,7 @@ import os
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import uvicorn
 from starlette.types import ASGIApp
@@ -58,9 +59,18 @@ class UnixServer(uvicorn.Server):
         await super().startup(sockets)
         self._listening.set()
 
-    async def __aenter__(self) -> "UnixServer":
+    def listener(self) -> socket.socket:
+        """Return the socket to listen on."""
         listener = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
         listener.bind(os.fspath(self.path))
+        return listener
+
+    def forget(self) -> None:
+        """Take away what is left of the socket."""
+        self.path.unlink(missing_ok=True)
+
+    async def __aenter__(self) -> Self:
+        listener = self.listener()
         listener.listen(2048)
         self._task = asyncio.create_task(self.serve(sockets=[listener]))
         await self._listening.wait()
@@ -75,4 +85,4 @@ class UnixServer(uvicorn.Server):
         await self._task
         while self.server_state.tasks:
             await asyncio.wait(self.server_state.tasks)
-        self.path.unlink(missing_ok=True)
+        self.forget()

@@ -73,6 +73,7 @@ FAULTS = {
     "F59": "A runtime folder that others can get at is refused or tightened, with the cure.",
     "F60": "A damaged model is named with its file and the cure, and not started for ever.",
     "F62": "Without handles or disk requests fail, and work again afterwards; clocks may jump.",
+    "F63": "A server elsewhere that refuses, breaks off, stalls or lies is an error of its kind.",
     "F65": "What a model says is inert on the chat page, and asks for nothing elsewhere.",
     "F66": "Secrets reach no prompt, text reaches no log, and nothing reaches for a network.",
     # pygls 2.1.1
@@ -145,6 +146,5 @@ LEFT_OUT = {
 # Faults that are not in the table, and why.
 OUTSIDE = {
     "F61": "S10 and S11 say what is refused so far",
-    "F63": "an engine elsewhere is spoken to like our own so far",
     "F64": "no extension that a workspace could configure is built yet; S19 is the server's part",
 }

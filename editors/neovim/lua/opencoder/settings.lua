@@ -8,6 +8,8 @@
 
 ---@class opencoder.settings.Engine
 ---@field url? string
+---@field key_file? string
+---@field ca_file? string
 ---@field device? "auto"|"cpu"|"cuda"
 ---@field dtype? "auto"|"bfloat16"|"float32"
 ---@field threads? integer
@@ -21,6 +23,7 @@
 
 ---@class opencoder.settings.Completion
 ---@field enabled? boolean
+---@field url? string
 ---@field max_tokens? integer
 ---@field lines? "auto"|"single"|"multi"
 ---@field prompt? "template"|"fim"|"prefix"
@@ -34,6 +37,7 @@
 ---@field ahead? "auto"|boolean
 
 ---@class opencoder.settings.Chat
+---@field url? string
 ---@field max_tokens? integer
 ---@field temperature? number
 ---@field top_p? number
@@ -67,9 +71,14 @@ M.defaults = {
     template = "",
   },
   engine = {
-    -- An engine elsewhere: `http://host:port` or `unix:/path`. Empty starts and shares one on this
-    -- machine. Code and conversations are sent there.
+    -- An engine elsewhere: `http://host:port` or `unix:/path`, of ours, vLLM or llama-server. Empty
+    -- starts and shares one on this machine. Code and conversations are sent there.
     url = "",
+    -- A file that only you can read, with the key of the engine elsewhere, or with lines
+    -- `https://host:port KEY` where there are several.
+    key_file = "",
+    -- A file of certificates (PEM) that are believed at `https://` instead of the system's.
+    ca_file = "",
     -- Where the model runs.
     device = "auto",
     -- Type of weights and KV cache; `auto` is bfloat16, and float32 on a CPU without fast bfloat16.
@@ -97,6 +106,8 @@ M.defaults = {
   completion = {
     -- Whether completions are offered at all.
     enabled = true,
+    -- Another engine than `engine.url` for completions.
+    url = "",
     -- Longest suggestion, in tokens.
     max_tokens = 64,
     -- `single` line or `multi` (a block); `auto` is what suits the place.
@@ -127,6 +138,8 @@ M.defaults = {
     ahead = "auto",
   },
   chat = {
+    -- Another engine than `engine.url` for chat and explanations.
+    url = "",
     -- Longest answer, in tokens.
     max_tokens = 1024,
     -- 0 is greedy.
@@ -182,6 +195,8 @@ M.machine = {
   ["model.name"] = true,
   ["model.template"] = true,
   ["engine.url"] = true,
+  ["engine.key_file"] = true,
+  ["engine.ca_file"] = true,
   ["engine.device"] = true,
   ["engine.dtype"] = true,
   ["engine.threads"] = true,
@@ -192,6 +207,8 @@ M.machine = {
   ["engine.step_seconds"] = true,
   ["engine.lookup"] = true,
   ["engine.linger"] = true,
+  ["completion.url"] = true,
+  ["chat.url"] = true,
   ["privacy.exclude"] = true,
   ["privacy.remote"] = true,
 }
