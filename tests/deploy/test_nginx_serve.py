@@ -1,5 +1,6 @@
 """nginx with TLS in front of our API: `nginx-serve.conf`."""
 
+import asyncio
 import base64
 from collections.abc import AsyncIterator
 from pathlib import Path
@@ -9,6 +10,8 @@ import pytest
 
 from opencoder_lsp.api.keys import Keys
 from opencoder_lsp.api.security import Policy
+from opencoder_lsp.client.access import Access
+from opencoder_lsp.client.engine import CompletionRequest, EngineClient
 from tests.api.conftest import HELLO, Serve
 from tests.deploy.recipes import NAME, Nginx, needs_nginx
 from tests.fakes.engine import FakeEngine
@@ -20,16 +23,22 @@ STREAM = {"messages": HELLO, "stream": True}
 
 
 @pytest.fixture
-async def site(serve: Serve, tmp_path: Path) -> AsyncIterator[aiohttp.ClientSession]:
-    """A client of the API behind nginx, which knows no key yet."""
-    policy = Policy("127.0.0.1", 0, Keys({"me": KEY}, at_once=4), names=frozenset({NAME}))
-    async with serve(policy) as api:
+async def nginx(serve: Serve, tmp_path: Path) -> AsyncIterator[Nginx]:
+    """nginx, with the API behind it."""
+    names = frozenset({NAME, "127.0.0.1"})
+    async with serve(Policy("127.0.0.1", 0, Keys({"me": KEY}, at_once=4), names=names)) as api:
         behind = {"127.0.0.1:18888": f"127.0.0.1:{api.port}"}
         nginx = Nginx(tmp_path, "nginx-serve.conf", behind)
         nginx.check()
         with nginx:
-            async with nginx.session() as session:
-                yield session
+            yield nginx
+
+
+@pytest.fixture
+async def site(nginx: Nginx) -> AsyncIterator[aiohttp.ClientSession]:
+    """A client, which knows no key yet."""
+    async with nginx.session() as session:
+        yield session
 
 
 async def test_a_streamed_answer_comes_token_by_token(
@@ -50,17 +59,20 @@ async def test_a_streamed_answer_comes_token_by_token(
     assert text.endswith(b"data: [DONE]\n\n")
 
 
-async def test_a_client_that_leaves_ends_the_work_behind_nginx(
-    site: aiohttp.ClientSession, fake: FakeEngine
+async def test_a_front_reaches_its_engine_and_ends_the_work_by_leaving(
+    nginx: Nginx, fake: FakeEngine, tmp_path: Path
 ) -> None:
+    access = Access(key=KEY, ca_file=str(nginx.certificate))
+    client = EngineClient(f"https://127.0.0.1:{nginx.port}", access=access)
+    assert (await client.health()).state == "ready"
     fake.pause_after(1)
-    async with site.post("/v1/chat/completions", json=STREAM, headers=AUTHORIZATION) as answer:
-        assert await answer.content.readany()
-        # To close TLS in order means to wait for nginx, which only looks for the connection's end.
-        assert answer.connection is not None
-        assert answer.connection.transport is not None
-        answer.connection.transport.abort()
-    await fake.cancelled()
+    async with client.complete(CompletionRequest(prompt=[5, 6, 7], max_tokens=4)) as stream:
+        assert await anext(stream.pieces)
+    # asyncio would wait 30 s for nginx's part of the end of TLS, and nginx for the connection's.
+    async with asyncio.timeout(15):
+        await fake.cancelled()
+    assert fake.requests[-1]["prompt"] == [5, 6, 7]
+    await client.close()
 
 
 async def test_a_completion_of_token_ids_passes_with_the_key_as_a_password(
