@@ -21,6 +21,7 @@ from opencoder_lsp.bench.replay import replay
 from opencoder_lsp.bench.simulation import Shape, Simulation, carried
 from opencoder_lsp.bench.target import PATIENT, Server
 from opencoder_lsp.bench.typist import Typing
+from opencoder_lsp.client.access import access_to
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.engine.scheduler import chunk_tokens
 from opencoder_lsp.models.manifest import ProgressCallback
@@ -101,9 +102,13 @@ class Measurement:
     @contextlib.asynccontextmanager
     async def _engine(self) -> AsyncIterator[tuple[Server, Health]]:
         if url := self._settings.engine.url:
-            client = EngineClient(url, limits=PATIENT)
+            # It does not ask a busy engine again: that would hide how often it is.
+            client = EngineClient(url, limits=PATIENT, access=access_to(url, self._settings))
             try:
-                yield Server("engine", client), await client.health()
+                health = await client.health()
+                # Only ours says where its model is; others would end at a token of their own.
+                extra = {} if health.device else {"ignore_eos": True, "cache_prompt": True}
+                yield Server("engine", client, extra=extra), health
             finally:
                 await client.close()
             return

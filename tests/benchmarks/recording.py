@@ -91,6 +91,7 @@ def _environment(url: str, model: Model) -> dict[str, str]:
         "OPENCODER_MODEL_NAME": str(model.folder),
         "OPENCODER_COMPLETION_AHEAD": "false",
         "OPENCODER_COMPLETION_DEBOUNCE": "0",
+        "OPENCODER_COMPLETION_PROMPT_TOKENS": "1024",  # as for bench quality
     }
 
 
