@@ -102,7 +102,8 @@ class Tap:
                 response = web.StreamResponse(status=answer.status, headers=passed)
                 await response.prepare(request)
                 async for part in answer.content.iter_any():
-                    asked.events += [time.perf_counter()] * part.count(b"data: {")
+                    if asked is not None:
+                        asked.events += [time.perf_counter()] * part.count(b"data: {")
                     await response.write(part)
                 await response.write_eof()
                 return response
@@ -112,18 +113,18 @@ class Tap:
                 request.transport.abort()
             return response or web.Response(status=502)
         finally:
-            asked.ended = time.perf_counter()
+            if asked is not None:
+                asked.ended = time.perf_counter()
 
-    def _note(self, request: web.Request, body: bytes) -> Asked:
-        """Return what is asked, noted if it is a completion."""
-        asked = Asked((), "", 0)
+    def _note(self, request: web.Request, body: bytes) -> Asked | None:
+        """Return what is noted of a request, if anything is."""
         if request.path != "/v1/completions":
-            return asked
+            return None
         with contextlib.suppress(ValueError, KeyError, TypeError):  # the engine will refuse it
             given = json.loads(body)
-            asked.prompt = tuple(given["prompt"])
-            asked.forced_prefix = given.get("forced_prefix", "")
-            asked.priority = given.get("priority", 0)
             if given.get("max_tokens", 1):  # 0 only warms the engine
+                prompt = tuple(given["prompt"])
+                asked = Asked(prompt, given.get("forced_prefix", ""), given.get("priority", 0))
                 self._asked.append(asked)
-        return asked
+                return asked
+        return None

@@ -39,8 +39,8 @@ def main(arguments: list[str]) -> None:
     if unknown := set(chosen.names) - set(known):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     names = chosen.names or BENCHMARKS
-    if chosen.model and not set(names) <= {"engine", "typing", "chat"}:
-        sys.exit("--model is for `engine`, `typing` and `chat`")
+    if chosen.model and not set(names) <= {"engine", "typing", "chat", *RECORDERS}:
+        sys.exit("--model is for `engine`, `typing` and `chat`, and for recorders")
     if chosen.plot:
         plot.pyplot()  # if it is missing, better now than after half an hour
     models = chosen.model.absolute().parent if chosen.model else home.demo_models()
