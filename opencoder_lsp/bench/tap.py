@@ -8,7 +8,8 @@ they are made.
 import contextlib
 import json
 import tempfile
-from dataclasses import dataclass
+import time
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -20,13 +21,21 @@ _BODY_LIMIT = 64 * 1024 * 1024  # bytes of a request
 _NOT_PASSED_ON = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Asked:
-    """One request for a completion as it was sent: token ids, the text to begin with, priority."""
+    """
+    One request for a completion as it was sent: token ids, the text to begin with, priority.
+
+    The moments, of `time.perf_counter`, are when it came, when each event of its answer passed by,
+    and when either side ended it, None until then.
+    """
 
     prompt: tuple[int, ...]
     forced_prefix: str
     priority: int
+    began: float = field(default_factory=time.perf_counter, compare=False)
+    events: list[float] = field(default_factory=list, compare=False)
+    ended: float | None = field(default=None, compare=False)
 
 
 class Tap:
@@ -79,7 +88,7 @@ class Tap:
 
     async def _pass_on(self, request: web.Request) -> web.StreamResponse:
         body = await request.read()
-        self._note(request, body)
+        asked = self._note(request, body)
         headers = {k: v for k, v in request.headers.items() if k.lower() not in _NOT_PASSED_ON}
         url = self._base + request.path_qs
         response = None
@@ -93,6 +102,8 @@ class Tap:
                 response = web.StreamResponse(status=answer.status, headers=passed)
                 await response.prepare(request)
                 async for part in answer.content.iter_any():
+                    if asked is not None:
+                        asked.events += [time.perf_counter()] * part.count(b"data: {")
                     await response.write(part)
                 await response.write_eof()
                 return response
@@ -101,14 +112,19 @@ class Tap:
             if request.transport is not None:
                 request.transport.abort()
             return response or web.Response(status=502)
+        finally:
+            if asked is not None:
+                asked.ended = time.perf_counter()
 
-    def _note(self, request: web.Request, body: bytes) -> None:
+    def _note(self, request: web.Request, body: bytes) -> Asked | None:
+        """Return what is noted of a request, if anything is."""
         if request.path != "/v1/completions":
-            return
+            return None
         with contextlib.suppress(ValueError, KeyError, TypeError):  # the engine will refuse it
             given = json.loads(body)
             if given.get("max_tokens", 1):  # 0 only warms the engine
                 prompt = tuple(given["prompt"])
-                self._asked.append(
-                    Asked(prompt, given.get("forced_prefix", ""), given.get("priority", 0))
-                )
+                asked = Asked(prompt, given.get("forced_prefix", ""), given.get("priority", 0))
+                self._asked.append(asked)
+                return asked
+        return None

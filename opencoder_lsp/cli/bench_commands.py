@@ -113,3 +113,57 @@ def bench_quality(
         file=json,
     )
     raise typer.Exit(run_bench_quality(wanted, pairs or []))
+
+
+@bench_app.command("scale")
+def bench_scale(
+    model: Annotated[
+        str | None,
+        typer.Option("--model", "-m", help="Another model than model.name, such as opencoderplus."),
+    ] = None,
+    figures: Annotated[
+        Path | None,
+        typer.Option(
+            "--figures",
+            metavar="FILE",
+            help="What `bench engine --json` has printed, perhaps on another machine: no engine "
+            "is needed then.",
+        ),
+    ] = None,
+    typists: Annotated[
+        str, typer.Option(metavar="N,…", help="How many to replay on the engine, run by run.")
+    ] = "1,2,4",
+    seconds: Annotated[float, typer.Option(min=1, help="How long each of these runs is.")] = 30,
+    limit: Annotated[int, typer.Option(min=1, help="Milliseconds that the p95 may have.")] = 500,
+    slots: Annotated[
+        int, typer.Option(min=0, help="Slots of the engine; 0 for what it has, or 8.")
+    ] = 0,
+    plot: Annotated[
+        Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw it as well.")
+    ] = None,
+    json: JsonOption = False,
+    pairs: SetOption = None,
+) -> None:
+    """Tell how many people who type at once one engine carries.
+
+    A typist asks what the language server asked while recorded typing was typed into it: when, how
+    much of each prompt is new, which answers are left for a newer key. What suggestions of before
+    answer is asked of nobody. It is typing without any pause: a person types for a part of an hour.
+
+    What a step costs is measured on an engine of its own, without prompt lookup; on the one at
+    engine.url, if that is set (nobody else should use it then); or taken from --figures. The
+    engine's own schedule is then simulated with these costs for more and more typists, and the
+    simulation compared with typists who are replayed on the real engine.
+    """
+    from opencoder_lsp.bench.scale import Wanted
+    from opencoder_lsp.cli.scale import Output, run_bench_scale
+
+    try:
+        numbers = [int(number) for number in typists.split(",")]
+    except ValueError:
+        numbers = [0]
+    if min(numbers) < 1:
+        raise typer.BadParameter("numbers of typists, such as 1,2,4", param_hint="--typists")
+    chosen = [*(pairs or []), *([f"model.name={model}"] if model else [])]
+    wanted = Wanted(numbers, seconds, limit=limit / 1000, slots=slots)
+    run_bench_scale(from_process(chosen), wanted, figures, Output(json, plot))

@@ -16,7 +16,7 @@ def draw(seen: Sequence[Seen], path: Path) -> None:
     Raises OpencoderError where matplotlib is missing, naming the extra, or the file cannot be
     written.
     """
-    plt = _pyplot()
+    plt = pyplot()
     days = by(seen, day)
     names, own = list(days), list(days.values())
     figure, (upper, lower) = plt.subplots(2, 1, figsize=(11, 8), sharex=True)
@@ -31,16 +31,22 @@ def draw(seen: Sequence[Seen], path: Path) -> None:
     for axes in (upper, lower):
         axes.grid(visible=True, axis="y", linewidth=0.3)
         axes.legend()
+    save(figure, path)
+
+
+def save(figure: Any, path: Path) -> None:
+    """Write a figure of `pyplot` as PNG and close it; raises OpencoderError where it cannot."""
     figure.tight_layout()
     try:
         figure.savefig(path, dpi=120, format="png")
     except OSError as error:
         raise OpencoderError(f"cannot write {path}: {error.strerror}") from error
     finally:
-        plt.close(figure)
+        pyplot().close(figure)
 
 
-def _pyplot() -> Any:
+def pyplot() -> Any:
+    """Return matplotlib's pyplot, for files only; raises OpencoderError naming the extra."""
     try:
         importlib.import_module("matplotlib").use("agg")
         return importlib.import_module("matplotlib.pyplot")

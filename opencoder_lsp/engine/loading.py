@@ -8,6 +8,7 @@ from pathlib import Path
 from opencoder_lsp.engine.core import Loaded, Report
 from opencoder_lsp.engine.healing import PrefixIndex
 from opencoder_lsp.engine.request import Params, Request
+from opencoder_lsp.engine.scheduler import chunk_tokens
 from opencoder_lsp.engine.step import Runner, Work
 from opencoder_lsp.engine.text import TextStream, Vocabulary
 from opencoder_lsp.errors import ModelError
@@ -21,7 +22,6 @@ _AUTO_SECONDS = 0.5
 _TRIES = 2  # the best counts: another program may have had the cores for a moment
 _AUTO_LEAST, _AUTO_MOST = 256, 4096  # tokens
 _DRAFTS = (2, 4, 8, 16)  # tokens; what lookup mostly drafts
-_CHUNK_LEAST, _CHUNK_MOST = 256, 2048  # tokens; shorter ones cost much of the prefill's speed
 
 
 def load(folder: Path, settings: Settings, report: Report) -> Loaded:
@@ -55,7 +55,7 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
         prefixes=prefixes,
         vocab_size=vocab_size,
         context_length=context,
-        chunk=_chunk(auto),
+        chunk=chunk_tokens(auto),
         prompt_tokens_auto=min(auto, context - 1),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
@@ -72,11 +72,6 @@ def _context(positions: int, manifest: int, settings: Settings) -> int:
             f"engine.context is {settings.engine.context}, but this model allows at most {most}"
         )
     return settings.engine.context or most
-
-
-def _chunk(auto: int) -> int:
-    """Return what is prefilled in about a quarter of a second, as a power of two."""
-    return max(_CHUNK_LEAST, min(_CHUNK_MOST, 1 << (auto // 2 - 1).bit_length()))
 
 
 def _seconds(runner: Runner, request: Request, tokens: int) -> float:

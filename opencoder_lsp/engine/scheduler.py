@@ -19,6 +19,17 @@ from opencoder_lsp.engine.request import BACKGROUND, COMPLETION, Request, State
 from opencoder_lsp.engine.slots import SlotTable
 from opencoder_lsp.engine.step import Copy, Work
 
+_CHUNK_LEAST, _CHUNK_MOST = 256, 2048  # tokens; shorter ones cost much of the prefill's speed
+
+
+def chunk_tokens(half_second: int) -> int:
+    """
+    Return how many prompt tokens a step takes where half a second is enough for `half_second`.
+
+    It is about a quarter of a second, as a power of two.
+    """
+    return max(_CHUNK_LEAST, min(_CHUNK_MOST, 1 << (half_second // 2 - 1).bit_length()))
+
 
 @dataclass(slots=True)
 class Plan:

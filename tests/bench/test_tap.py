@@ -42,7 +42,11 @@ async def test_answers_come_through_and_what_was_asked_is_noted(
     async with client.complete(request(forced_prefix="on")) as stream:
         assert "".join([piece async for piece in stream]).endswith("one two three")
     assert stream.usage is not None
-    assert tap.take() == [Asked((1, 2, 3), "on", 0)]
+    (asked,) = tap.take()
+    assert asked == Asked((1, 2, 3), "on", 0)
+    assert len(asked.events) >= 3
+    assert asked.ended is not None
+    assert asked.began < asked.events[0] <= asked.events[-1] <= asked.ended
     assert tap.take() == []
 
 

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [front|api|page|lookup|typing|chat|engine …]`: or all."""
+"""`python -m tests.benchmarks [front|api|page|lookup|typing|requests|chat|engine …]`: or all."""
 
 import argparse
 import signal
@@ -9,20 +9,23 @@ from opencoder_lsp.bench.workloads import QUICK, Size
 from opencoder_lsp.engine.machine import cores
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
-from tests.benchmarks import api, chat, engine, front, home, lookup, page, plot, strokes
+from tests.benchmarks import api, chat, engine, front, home, lookup, page, plot, recording, strokes
 
 _QUICK_KEYS = 12
 _QUICK_QUESTIONS = 2
 BENCHMARKS = ("front", "api", "page", "lookup", "typing", "chat", "engine")
+RECORDERS = ("requests",)  # make files of the package; run only where they are named
 
 
 def parser() -> argparse.ArgumentParser:
     """Return the command line."""
     parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
-    parser.add_argument("names", nargs="*", metavar="|".join(BENCHMARKS), help="default: all")
+    known = "|".join(BENCHMARKS + RECORDERS)
+    parser.add_argument("names", nargs="*", metavar=known, help="default: all benchmarks")
     parser.add_argument("--quick", action="store_true", help="only try that everything works")
     parser.add_argument("--json", type=Path, metavar="FILE", help="write the engine's figures")
     parser.add_argument("--typing-json", type=Path, metavar="FILE", help="likewise of typing")
+    parser.add_argument("--requests-json", type=Path, metavar="FILE", help="likewise of requests")
     parser.add_argument("--plot", type=Path, metavar="FILE.png", help="draw the typing trace")
     parser.add_argument("--threads", type=int, default=cores(), help="of each engine")
     parser.add_argument("--model", type=Path, metavar="FOLDER", help="another one than the demo's")
@@ -32,11 +35,12 @@ def parser() -> argparse.ArgumentParser:
 def main(arguments: list[str]) -> None:
     """Run the named benchmarks."""
     chosen = parser().parse_args(arguments)
-    if unknown := set(chosen.names) - set(BENCHMARKS):
-        sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
+    known = BENCHMARKS + RECORDERS
+    if unknown := set(chosen.names) - set(known):
+        sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     names = chosen.names or BENCHMARKS
-    if chosen.model and not set(names) <= {"engine", "typing", "chat"}:
-        sys.exit("--model is for `engine`, `typing` and `chat`")
+    if chosen.model and not set(names) <= {"engine", "typing", "chat", *RECORDERS}:
+        sys.exit("--model is for `engine`, `typing` and `chat`, and for recorders")
     if chosen.plot:
         plot.pyplot()  # if it is missing, better now than after half an hour
     models = chosen.model.absolute().parent if chosen.model else home.demo_models()
@@ -54,6 +58,9 @@ def main(arguments: list[str]) -> None:
         if "typing" in names:
             most = _QUICK_KEYS if chosen.quick else None
             strokes.run(model, chosen.threads, most, chosen.typing_json)
+        if "requests" in names:
+            most = _QUICK_KEYS if chosen.quick else None
+            recording.run(model, chosen.threads, most, chosen.requests_json)
         if "chat" in names:
             chat.run(model, chosen.threads, _QUICK_QUESTIONS if chosen.quick else None)
         if "engine" in names:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from opencoder_lsp.bench.rows import KINDS
+from opencoder_lsp.bench.typist import Ask, Typing
 from tests.benchmarks import page
 from tests.benchmarks.peers import BATCHING, GENERATE, LLAMA, VLLM
 
@@ -85,6 +86,19 @@ def test_the_benchmark_of_typing_fills_its_table(roomy_model: Path, tmp_path: Pa
     assert {goal["answer"] for goal in document["goals"]} <= {"yes", "no"}
     assert len(document["measured"]["keys"]) == 12
     assert sum(document["measured"]["tally"].values()) == 12
+
+
+@pytest.mark.timeout(300)
+def test_what_a_typist_asks_is_recorded_as_bench_scale_reads_it(
+    roomy_model: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "requests.json"
+    arguments = ["--quick", "--threads", "1", "--model", str(roomy_model)]
+    done = benchmarks("requests", *arguments, "--requests-json", str(file))
+    assert done.returncode == 0, done.stdout + done.stderr
+    asks = [Ask(*row) for row in json.loads(file.read_text(encoding="utf-8"))["requests"]]
+    assert f"{len(asks)} requests" in done.stdout
+    assert len(Typing(asks).asks) > 1
 
 
 @pytest.mark.timeout(300)

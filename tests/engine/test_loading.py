@@ -14,6 +14,7 @@ from opencoder_lsp.engine import loading, machine, weights
 from opencoder_lsp.engine.core import Loaded
 from opencoder_lsp.engine.generation import Generation
 from opencoder_lsp.engine.request import Event, Finish, Params, Request
+from opencoder_lsp.engine.scheduler import chunk_tokens
 from opencoder_lsp.engine.text import TextStream
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.settings import EngineSettings, Settings
@@ -261,7 +262,7 @@ def test_the_number_of_threads_is_the_settings(whole: Path) -> None:
     ("auto", "chunk"), [(256, 256), (500, 256), (813, 512), (1024, 512), (4096, 2048)]
 )
 def test_a_chunk_is_what_is_prefilled_in_about_a_quarter_of_a_second(auto: int, chunk: int) -> None:
-    assert loading._chunk(auto) == chunk
+    assert chunk_tokens(auto) == chunk
 
 
 @pytest.mark.parametrize(("context", "warmed"), [(1000, [2, 4, 8, 16]), (10, [2, 4, 8])])
