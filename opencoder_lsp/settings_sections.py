@@ -48,6 +48,12 @@ class EngineSettings(Section):
         "without fast bfloat16.",
         json_schema_extra=_MACHINE,
     )
+    quantization: Literal["none", "int8"] = Field(
+        "none",
+        description="`int8` halves the memory that weights take: they are rounded to one byte each "
+        "while they are read; the files stay as they are.",
+        json_schema_extra=_MACHINE,
+    )
     threads: int = Field(
         0, ge=0, le=1024, description="CPU threads; 0 for one per core.", json_schema_extra=_MACHINE
     )

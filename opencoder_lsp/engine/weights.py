@@ -15,7 +15,8 @@ import torch
 import transformers
 from transformers.utils import logging as transformers_logging
 
-from opencoder_lsp.engine import attention, fusing, machine, packing
+from opencoder_lsp.engine import attention, fusing, int8, machine, packing
+from opencoder_lsp.engine.quantizing import Int8Config
 from opencoder_lsp.engine.threads import Threads
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.models import checkpoint
@@ -102,6 +103,7 @@ def load(folder: Path, config: dict[str, Any], settings: EngineSettings, report:
             config=config_class(**known),
             dtype=choose_dtype(settings, device),
             device_map="auto" if device == "cuda" else "cpu",
+            quantization_config=Int8Config() if settings.quantization == "int8" else None,
             attn_implementation=attention.NAME,
             use_safetensors=True,
             local_files_only=True,
@@ -119,6 +121,7 @@ def load(folder: Path, config: dict[str, Any], settings: EngineSettings, report:
     model.eval().requires_grad_(False)
     fusing.fuse(model)
     packing.pack(model)
+    int8.use_kernel(model)
     return model
 
 

@@ -10,6 +10,7 @@
 ---@field url? string
 ---@field device? "auto"|"cpu"|"cuda"
 ---@field dtype? "auto"|"bfloat16"|"float32"
+---@field quantization? "none"|"int8"
 ---@field threads? integer
 ---@field context? integer
 ---@field slots? integer
@@ -74,6 +75,9 @@ M.defaults = {
     device = "auto",
     -- Type of weights and KV cache; `auto` is bfloat16, and float32 on a CPU without fast bfloat16.
     dtype = "auto",
+    -- `int8` halves the memory that weights take: they are rounded to one byte each while they are
+    -- read; the files stay as they are.
+    quantization = "none",
     -- CPU threads; 0 for one per core.
     threads = 0,
     -- Longest prompt and answer together, in tokens; 0 for what the model allows.
@@ -184,6 +188,7 @@ M.machine = {
   ["engine.url"] = true,
   ["engine.device"] = true,
   ["engine.dtype"] = true,
+  ["engine.quantization"] = true,
   ["engine.threads"] = true,
   ["engine.context"] = true,
   ["engine.slots"] = true,
