@@ -18,6 +18,7 @@ log = logging.getLogger(__name__)
 
 _LARGEST = 127
 _BLOCK = 1 << 24  # weights that are widened at once: 32 MB in bfloat16
+_ROUNDED = 1 << 22  # weights that are rounded at once: 50 MB of numbers on the way
 _FEW = 8  # rows; for more, widening the weights first is faster on a CPU
 _STEP = 32  # inputs: of another multiple, torch's kernel reads behind the last row's end
 _ULP = 2.0**-7  # the largest step between two bfloat16 neighbours, relative to them
@@ -32,7 +33,7 @@ def quantized(weight: Tensor) -> tuple[Tensor, Tensor]:
     """
     integers = torch.empty_like(weight, dtype=torch.int8)
     scales = weight.new_empty(len(weight))
-    step = max(1, _BLOCK // weight.shape[1])
+    step = max(1, _ROUNDED // weight.shape[1])
     for rows in (slice(at, at + step) for at in range(0, len(weight), step)):
         block = weight[rows].float()
         largest = block.abs().amax(1).clamp_(min=torch.finfo(scales.dtype).tiny * _LARGEST)
@@ -45,6 +46,8 @@ def quantized(weight: Tensor) -> tuple[Tensor, Tensor]:
 
 class Int8Linear(nn.Module):
     """In place of a `nn.Linear`, by the same arguments."""
+
+    bias: nn.Parameter | None
 
     def __init__(
         self,
