@@ -134,11 +134,12 @@ class CompletionSettings(Section):
     lines: Literal["auto", "single", "multi"] = Field(
         "auto", description="`single` line or `multi` (a block); `auto` is what suits the place."
     )
-    prompt: Literal["template", "fim", "prefix"] = Field(
-        "template",
+    prompt: Literal["auto", "template", "fim", "prefix"] = Field(
+        "auto",
         description="`template` asks in the conversation template with a prefilled answer; `fim` "
         "uses fill-in-the-middle tokens, for models that have them; `prefix` is the bare code "
-        "before the cursor, for models that were trained on nothing else.",
+        "before the cursor, for models that were trained on nothing else; `auto` is the first of "
+        "them that the model was trained for.",
     )
     fim_order: Literal["psm", "spm"] = Field(
         "spm",

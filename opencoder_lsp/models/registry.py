@@ -121,11 +121,6 @@ def _open(folder: Path, settings: Settings) -> Model:
             f"the model {model.name} was pulled without its weights, for an engine elsewhere; set "
             f"engine.url, or run: opencoder-lsp models pull {model.name}"
         )
-    if not model.template:
-        raise ModelError(
-            f"the model {model.name} does not say which conversation template it was trained "
-            "with; set model.template"
-        )
     return model
 
 

@@ -243,11 +243,13 @@ def test_the_template_setting_wins_over_the_manifest(home: Path) -> None:
     assert registry.resolve(changed).template == "openchat"
 
 
-def test_a_model_without_template_asks_for_the_setting(home: Path) -> None:
+def test_a_model_without_template_is_a_base_model_unless_the_setting_says_otherwise(
+    home: Path,
+) -> None:
     put(home, "base", template="")
-    with pytest.raises(ModelError, match=r"set model\.template"):
-        registry.resolve(settings("model.name=base"))
-    assert registry.resolve(settings("model.name=base", "model.template=chatml")).name == "base"
+    assert registry.resolve(settings("model.name=base")).template == ""
+    changed = settings("model.name=base", "model.template=chatml")
+    assert registry.resolve(changed).template == "chatml"
 
 
 def test_a_damaged_model_is_named_with_the_cure(home: Path) -> None:

@@ -24,7 +24,7 @@
 ---@field enabled? boolean
 ---@field max_tokens? integer
 ---@field lines? "auto"|"single"|"multi"
----@field prompt? "template"|"fim"|"prefix"
+---@field prompt? "auto"|"template"|"fim"|"prefix"
 ---@field fim_order? "psm"|"spm"
 ---@field healing? boolean
 ---@field context? boolean
@@ -107,8 +107,9 @@ M.defaults = {
     lines = "auto",
     -- `template` asks in the conversation template with a prefilled answer; `fim` uses
     -- fill-in-the-middle tokens, for models that have them; `prefix` is the bare code before the
-    -- cursor, for models that were trained on nothing else.
-    prompt = "template",
+    -- cursor, for models that were trained on nothing else; `auto` is the first of them that the
+    -- model was trained for.
+    prompt = "auto",
     -- Order of the `fim` prompt: prefix-suffix or suffix-prefix. The latter keeps the KV cache
     -- valid while you type.
     fim_order = "spm",
