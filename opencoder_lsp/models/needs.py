@@ -58,7 +58,7 @@ class Needs:
         """
         settings = dict(config)
         sizes = {
-            name: _bytes(name, shape, quantization, number)
+            name: size_of(name, shape, quantization, number)
             for name, shape in model_config.tensors(settings).items()
         }
         layers, width, inner, heads, kv_heads, dim = _dimensions(settings)
@@ -100,7 +100,8 @@ class Needs:
         return self.weights + slots * self.slot + self.work
 
 
-def _bytes(name: str, shape: tuple[int, ...], quantization: Quantization, number: int) -> int:
+def size_of(name: str, shape: tuple[int, ...], quantization: Quantization, number: int) -> int:
+    """Return the bytes of a weight, with its scales, where a plain number has `number`."""
     count = math.prod(shape)
     if quantization == "int8" and len(shape) == 2 and _in_layer(name):
         return count + shape[0] * number  # one byte each, and a scale for each row

@@ -1,4 +1,4 @@
-"""`python -m tests.benchmarks [front|api|page|lookup|typing|chat|engine …]`: or all."""
+"""`python -m tests.benchmarks [front|api|page|lookup|int8|typing|chat|engine …]`: or all."""
 
 import argparse
 import signal
@@ -9,11 +9,11 @@ from opencoder_lsp.bench.workloads import QUICK, Size
 from opencoder_lsp.engine.machine import cores
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
-from tests.benchmarks import api, chat, engine, front, home, lookup, page, plot, strokes
+from tests.benchmarks import api, chat, engine, front, home, int8, lookup, page, plot, strokes
 
 _QUICK_KEYS = 12
 _QUICK_QUESTIONS = 2
-BENCHMARKS = ("front", "api", "page", "lookup", "typing", "chat", "engine")
+BENCHMARKS = ("front", "api", "page", "lookup", "int8", "typing", "chat", "engine")
 
 
 def parser() -> argparse.ArgumentParser:
@@ -35,8 +35,8 @@ def main(arguments: list[str]) -> None:
     if unknown := set(chosen.names) - set(BENCHMARKS):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(BENCHMARKS)}")
     names = chosen.names or BENCHMARKS
-    if chosen.model and not set(names) <= {"engine", "typing", "chat"}:
-        sys.exit("--model is for `engine`, `typing` and `chat`")
+    if chosen.model and not set(names) <= {"engine", "typing", "chat", "int8"}:
+        sys.exit("--model is for `engine`, `typing`, `chat` and `int8`")
     if chosen.plot:
         plot.pyplot()  # if it is missing, better now than after half an hour
     models = chosen.model.absolute().parent if chosen.model else home.demo_models()
@@ -51,6 +51,9 @@ def main(arguments: list[str]) -> None:
             api.run(model)
         if "page" in names:
             page.run()
+        if "int8" in names:
+            quick = (QUICK, int8.QUICK_HOLES) if chosen.quick else (Size(), int8.HOLES)
+            int8.run(model, chosen.threads, *quick)
         if "typing" in names:
             most = _QUICK_KEYS if chosen.quick else None
             strokes.run(model, chosen.threads, most, chosen.typing_json)
