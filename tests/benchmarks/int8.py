@@ -26,10 +26,10 @@ from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
 from tests.benchmarks.quiet import until_quiet
 
-HOLES, QUICK_HOLES = 200, 4
+HOLES, QUICK_HOLES = 150, 4
 _SEED = 7
 _LINE = 32  # tokens of an answer, of which the first line counts
-_PROMPT = 512  # tokens
+_PROMPT = 256  # tokens
 
 
 def run(model: Model, threads: int, size: Size, holes: int = HOLES) -> None:
@@ -98,6 +98,10 @@ async def _line(engine: FreshEngine, prompt: CompletionPrompt) -> str:
     request = CompletionRequest(
         prompt=prompt.ids, max_tokens=_LINE, forced_prefix=prompt.forced_prefix
     )
+    text, start = "", len(prompt.forced_prefix)
     async with engine.server.client.complete(request) as stream:
-        text = "".join([piece async for piece in stream])
-    return text[len(prompt.forced_prefix) :].partition("\n")[0].rstrip()
+        async for piece in stream:
+            text += piece
+            if "\n" in text[start:]:
+                break
+    return text[start:].partition("\n")[0].rstrip()
