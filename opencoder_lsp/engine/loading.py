@@ -57,7 +57,7 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
         prefixes=prefixes,
         vocab_size=vocab_size,
         context_length=context,
-        chunk=_chunk(auto, most),
+        chunk=_fitting(_chunk(auto), most),
         prompt_tokens_auto=min(auto, context - 1),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
@@ -76,10 +76,14 @@ def _context(positions: int, manifest: int, settings: Settings) -> int:
     return settings.engine.context or most
 
 
-def _chunk(auto: int, most: int) -> int:
-    """Return what is prefilled in a quarter of a second, at most `most`, as a power of two."""
-    quick = max(_CHUNK_LEAST, min(_CHUNK_MOST, 1 << (auto // 2 - 1).bit_length()))
-    return min(quick, 1 << (most.bit_length() - 1))
+def _fitting(chunk: int, most: int) -> int:
+    """Return a chunk that is no longer than the memory left allows, a power of two like `chunk`."""
+    return min(chunk, 1 << (most.bit_length() - 1))
+
+
+def _chunk(auto: int) -> int:
+    """Return what is prefilled in about a quarter of a second, as a power of two."""
+    return max(_CHUNK_LEAST, min(_CHUNK_MOST, 1 << (auto // 2 - 1).bit_length()))
 
 
 def _seconds(runner: Runner, request: Request, tokens: int) -> float:

@@ -261,12 +261,7 @@ def test_the_number_of_threads_is_the_settings(whole: Path) -> None:
     ("auto", "chunk"), [(256, 256), (500, 256), (813, 512), (1024, 512), (4096, 2048)]
 )
 def test_a_chunk_is_what_is_prefilled_in_about_a_quarter_of_a_second(auto: int, chunk: int) -> None:
-    assert loading._chunk(auto, 1 << 20) == chunk
-
-
-@pytest.mark.parametrize(("most", "chunk"), [(3000, 2048), (1500, 1024), (64, 64), (100, 64)])
-def test_a_chunk_is_shorter_where_a_gpu_has_little_memory_left(most: int, chunk: int) -> None:
-    assert loading._chunk(4096, most) == chunk
+    assert loading._chunk(auto) == chunk
 
 
 @pytest.mark.parametrize(("context", "warmed"), [(1000, [2, 4, 8, 16]), (10, [2, 4, 8])])

@@ -9,7 +9,7 @@ import torch
 from accelerate import dispatch_model
 from torch import nn
 
-from opencoder_lsp.engine import attention, cache, machine, quantizing, weights
+from opencoder_lsp.engine import attention, cache, loading, machine, quantizing, weights
 from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.engine.int8 import Int8Linear, quantized
 from opencoder_lsp.errors import ModelError
@@ -84,6 +84,11 @@ def test_steps_are_as_long_as_the_memory_that_is_left_allows(gpus: Any) -> None:
     gpus(1000 * needs.step, 3 * needs.step)
     assert weights.longest_step(on_gpus, needs) == 64
     assert weights.longest_step(make_model(), needs) > 1 << 20
+
+
+@pytest.mark.parametrize(("most", "chunk"), [(3000, 2048), (1500, 1024), (64, 64), (100, 64)])
+def test_a_chunk_is_shorter_where_a_gpu_has_little_memory_left(most: int, chunk: int) -> None:
+    assert loading._fitting(2048, most) == chunk
 
 
 def offloading(architecture: Architecture) -> dict[str, int | str]:
