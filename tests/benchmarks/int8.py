@@ -26,7 +26,7 @@ from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
 from tests.benchmarks.quiet import until_quiet
 
-HOLES, QUICK_HOLES = 150, 4
+HOLES, QUICK_HOLES = 100, 4
 _SEED = 7
 _LINE = 32  # tokens of an answer, of which the first line counts
 _PROMPT = 256  # tokens
@@ -41,36 +41,35 @@ async def _run(model: Model, threads: int, size: Size, count: int) -> None:
     tokenizer = Tokenizer.load(model.folder)
     async with AsyncExitStack() as stack:
         engines = [await stack.enter_async_context(_engine(model, threads, kind)) for kind in KINDS]
-        memory = [engine.memory() for engine in engines]
         dtype = engines[0].health.dtype
+        print(f"int8 weights ({model.name}, {dtype}, {threads} threads)")
+        print(f"  {'':36}{dtype:>10}{'int8':>10}{'ratio':>8}")
+        weights = [sizes.weights_read(model.folder, dtype, kind) for kind in KINDS]
+        _show("weights that a token reads, MB", [read / 1e6 for read in weights])
+        _show("memory of the process, MB", [engine.memory() / 1e6 for engine in engines])
         targets = [engine.server for engine in engines]
         await workloads.warm_up(targets)
         prompts = Prompts(tokenizer, Trace.recorded())
         fill = await workloads.prefill(targets, size, _quietly, until_quiet)
+        _show(f"prefill of {size.prefill} tokens, tokens/s", list(fill.values()))
         decode = await workloads.decode(targets, prompts.new_code, size, _quietly, until_quiet)
-        cuts = _holes(count)
-        asked = [_prompt(hole, tokenizer, model) for hole in cuts]
+        _show(f"decoding {size.decode} tokens, tokens/s", list(decode.values()))
+        holes = _holes(count)
+        asked = [_prompt(hole, tokenizer, model) for hole in holes]
         lines = [[await _line(engine, prompt) for engine in engines] for prompt in asked]
     exact = [
-        sum(line[n] == hole.truth.rstrip() for line, hole in zip(lines, cuts, strict=True))
+        sum(line[n] == hole.truth.rstrip() for line, hole in zip(lines, holes, strict=True))
         for n in range(len(KINDS))
     ]
-    print(f"int8 weights ({model.name}, {dtype}, {threads} threads)")
-    print(f"  {'':36}{dtype:>10}{'int8':>10}{'ratio':>8}")
-    weights = [sizes.weights_read(model.folder, dtype, kind) for kind in KINDS]
-    _show("weights that a token reads, MB", [size / 1e6 for size in weights])
-    _show("memory of the process, MB", [size / 1e6 for size in memory])
-    _show(f"prefill of {size.prefill} tokens, tokens/s", list(fill.values()))
-    _show(f"decoding {size.decode} tokens, tokens/s", list(decode.values()))
-    _show(f"exact rest of the line, of {len(cuts)}", exact)
+    _show(f"exact rest of the line, of {len(holes)}", exact)
     same = sum(plain == small for plain, small in lines)
-    print(f"  both write the same line: {same} of {len(cuts)}")
+    print(f"  both write the same line: {same} of {len(holes)}")
 
 
 def _show(title: str, figures: Sequence[float]) -> None:
     plain, small = figures
     ratio = f"{small / plain:.2f}" if plain else "-"
-    print(f"  {title:36}{plain:10.1f}{small:10.1f}{ratio:>8}")
+    print(f"  {title:36}{plain:10.1f}{small:10.1f}{ratio:>8}", flush=True)
 
 
 def _quietly() -> None:
