@@ -70,6 +70,12 @@ class EngineSettings(Section):
         "without fast bfloat16.",
         json_schema_extra=_MACHINE,
     )
+    quantization: Literal["none", "int8"] = Field(
+        "none",
+        description="`int8` halves the memory that weights take: they are rounded to one byte each "
+        "while they are read; the files stay as they are.",
+        json_schema_extra=_MACHINE,
+    )
     threads: int = Field(
         0, ge=0, le=1024, description="CPU threads; 0 for one per core.", json_schema_extra=_MACHINE
     )
@@ -152,11 +158,12 @@ class CompletionSettings(Section):
     lines: Literal["auto", "single", "multi"] = Field(
         "auto", description="`single` line or `multi` (a block); `auto` is what suits the place."
     )
-    prompt: Literal["template", "fim", "prefix"] = Field(
-        "template",
+    prompt: Literal["auto", "template", "fim", "prefix"] = Field(
+        "auto",
         description="`template` asks in the conversation template with a prefilled answer; `fim` "
         "uses fill-in-the-middle tokens, for models that have them; `prefix` is the bare code "
-        "before the cursor, for models that were trained on nothing else.",
+        "before the cursor, for models that were trained on nothing else; `auto` is the first of "
+        "them that the model was trained for.",
     )
     fim_order: Literal["psm", "spm"] = Field(
         "spm",

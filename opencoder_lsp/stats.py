@@ -57,7 +57,7 @@ class Offer:
     A suggestion as it was first offered.
 
     `window` is an id of the editor's window, made up for its session; `seconds` from request to
-    answer; `mode` is `completion.prompt`.
+    answer; `mode` is `completion.prompt`, or what its `auto` means.
     """
 
     id: str

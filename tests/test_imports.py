@@ -17,6 +17,8 @@ TORCH_MODULES = {
     "fused_gpt_bigcode",
     "fused_layer",
     "fused_llama",
+    "int8",
+    "quantizing",
     "fusing",
     "packing",
     "convert",

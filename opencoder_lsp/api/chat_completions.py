@@ -5,7 +5,7 @@ from opencoder_lsp.api.jobs import Front, Job
 from opencoder_lsp.api.wire import ChatBody
 from opencoder_lsp.client.engine import CompletionRequest
 from opencoder_lsp.errors import PromptError
-from opencoder_lsp.prompt.conversation import Message, encode
+from opencoder_lsp.prompt.conversation import Message, encode, opens_with_blank
 from opencoder_lsp.serving.refusals import RefusedError
 
 _PRIORITY = 10  # behind completions
@@ -20,8 +20,9 @@ def prepare(raw: bytes, front: Front) -> Job:
     body = ChatBody.parse(raw)
     front.check(body)
     engine, chat = front.engine, front.settings.chat
+    messages = _messages(body)
     try:
-        prompt = encode(engine.template, engine.tokenizer, _messages(body)).ids
+        prompt = encode(engine.template, engine.tokenizer, messages).ids
     except PromptError as error:
         raise RefusedError(400, str(error), param="messages") from None
     asked = body.max_completion_tokens or body.max_tokens
@@ -32,6 +33,7 @@ def prepare(raw: bytes, front: Front) -> Job:
         stop_token_ids=engine.stop_ids if body.stop_token_ids is None else body.stop_token_ids,
         priority=_PRIORITY,
         logprobs=body.scored,
+        blank=opens_with_blank(engine.tokenizer, messages),
         **{"temperature": chat.temperature, "top_p": chat.top_p, **body.options()},
     )
     answer = ChatAnswer(front.model, body.scored, include_usage=body.include_usage)

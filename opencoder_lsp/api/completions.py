@@ -11,7 +11,7 @@ from opencoder_lsp.api.jobs import Front, Job
 from opencoder_lsp.api.wire import TextBody
 from opencoder_lsp.client.engine import CompletionRequest
 from opencoder_lsp.errors import PromptError, PromptTooLongError
-from opencoder_lsp.prompt.completion import CompletionPrompt, Place, build
+from opencoder_lsp.prompt.completion import CompletionPrompt, Mode, Place, build, chosen
 from opencoder_lsp.prompt.healing import LONGEST
 from opencoder_lsp.prompt.layouts import bare_layout
 from opencoder_lsp.prompt.tasks import fence_for
@@ -53,11 +53,12 @@ def _filling(body: TextBody, prefix: str | list[int], front: Front) -> Job:
         raise RefusedError(400, message, param="suffix")
     assert body.suffix is not None
     settings = front.settings.completion
+    mode = _mode(front)
     most = body.max_tokens or _TOKENS
     place = Place("", "", prefix, body.suffix)
     prompt = _fitted(place, front, most, heal=settings.healing and body.logprobs is None)
     # In a template the code stands in a fence, at whose end the answer ends.
-    fence = ["\n" + fence_for(prefix, body.suffix)] if settings.prompt == "template" else []
+    fence = ["\n" + fence_for(prefix, body.suffix)] if mode == "template" else []
     request = CompletionRequest(
         prompt=prompt.ids,
         max_tokens=most + len(front.engine.tokenizer.encode(prompt.forced_prefix)),
@@ -66,6 +67,15 @@ def _filling(body: TextBody, prefix: str | list[int], front: Front) -> Job:
         **_options(body, front, temperature=settings.temperature),
     )
     return _job(request, body, front, without=prompt.forced_prefix)
+
+
+def _mode(front: Front) -> Mode:
+    """Return how gaps are filled by this model; raises RefusedError where the setting is wrong."""
+    engine = front.engine
+    try:
+        return chosen(front.settings.completion.prompt, engine.tokenizer, engine.template)
+    except PromptError as error:
+        raise RefusedError(400, str(error), param="suffix") from None
 
 
 def _fitted(place: Place, front: Front, most: int, *, heal: bool) -> CompletionPrompt:
@@ -77,7 +87,7 @@ def _fitted(place: Place, front: Front, most: int, *, heal: bool) -> CompletionP
             place,
             engine.tokenizer,
             engine.template,
-            mode=settings.prompt,
+            mode=_mode(front),
             fim_order=settings.fim_order,
             limit=engine.context_length - most - LONGEST,
             heal=heal,

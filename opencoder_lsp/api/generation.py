@@ -20,7 +20,7 @@ from opencoder_lsp.api.metrics import Metrics
 from opencoder_lsp.api.streaming import begin_events, send_events, while_there
 from opencoder_lsp.client.engine import Completer, CompletionStream, Piece, Usage
 from opencoder_lsp.errors import OpencoderError
-from opencoder_lsp.prompt.healing import ForcedPrefix
+from opencoder_lsp.prompt.healing import FirstBlank, ForcedPrefix
 from opencoder_lsp.serving.messages import DONE, sse
 from opencoder_lsp.serving.refusals import refusal
 
@@ -117,10 +117,13 @@ def used(job: Job, stream: CompletionStream) -> Usage:
 
 async def _pieces(job: Job, stream: CompletionStream) -> AsyncIterator[Piece]:
     forced = [ForcedPrefix(job.without) for _ in range(job.request.n)]
+    blanks = [FirstBlank(job.request.blank) for _ in forced]
     async for piece in stream.pieces:
         if not 0 <= piece.index < len(forced):
             continue
         if job.without:
             text = forced[piece.index].without(piece.text)
             piece = piece.model_copy(update={"text": text or ""})
+        if (text := blanks[piece.index].without(piece.text)) != piece.text:
+            piece = piece.model_copy(update={"text": text})
         yield piece

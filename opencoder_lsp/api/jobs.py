@@ -7,7 +7,7 @@ from opencoder_lsp.api.answers import Answer
 from opencoder_lsp.api.wire import Body
 from opencoder_lsp.client.connection import Engine
 from opencoder_lsp.client.engine import CompletionRequest
-from opencoder_lsp.models.registry import known
+from opencoder_lsp.models.known import known
 from opencoder_lsp.serving.refusals import RefusedError
 from opencoder_lsp.settings import Settings
 

@@ -10,7 +10,7 @@ from opencoder_lsp.client.engine import CompletionRequest
 from opencoder_lsp.conversations.entries import Conversation, Entry
 from opencoder_lsp.conversations.export import named
 from opencoder_lsp.errors import PromptError
-from opencoder_lsp.prompt.conversation import Message
+from opencoder_lsp.prompt.conversation import NO_CHAT, Message
 from opencoder_lsp.prompt.tasks import fenced
 from opencoder_lsp.serving.refusals import RefusedError
 from opencoder_lsp.settings_sections import ChatSettings
@@ -89,7 +89,9 @@ def answer_request(
 
 
 def check_question(message: str, engine: Engine) -> None:
-    """Raise PromptError for what no template can write."""
+    """Raise PromptError for what no template can write, and where there is no template."""
+    if not engine.template.eot:
+        raise PromptError(NO_CHAT)
     if not message.strip():
         raise PromptError("the message is empty")
     if engine.tokenizer.is_control_text(message):

@@ -21,6 +21,7 @@ from opencoder_lsp.client.engine import Usage
 from opencoder_lsp.conversations.entries import Entry, FinishReason
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError, describe
+from opencoder_lsp.prompt.healing import FirstBlank
 from opencoder_lsp.serving.messages import KEEP_ALIVE
 from opencoder_lsp.serving.refusals import RefusedError
 
@@ -167,9 +168,10 @@ class Turns:
             answer_request, turn.asked, engine, self._state.settings.chat
         )
         turn.note()
+        blank = FirstBlank(request.blank)
         async with engine.client.complete(request) as stream:
             async for piece in stream:
-                turn.text += piece
+                turn.text += blank.without(piece)
                 turn.note()
         turn.reason = "length" if stream.finish_reason == "length" else "stop"
         turn.usage = stream.usage

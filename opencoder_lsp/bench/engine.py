@@ -133,7 +133,9 @@ class Measurement:
         tick = self._tick("memory bandwidth", 1)
         bandwidth = await read_bandwidth(health.device, self._threads)
         tick()
-        note_bandwidth(self._rows, bandwidth, sizes.weights_read(self._model.folder, health.dtype))
+        kind = self._settings.engine.quantization
+        weights = sizes.weights_read(self._model.folder, health.dtype, kind)
+        note_bandwidth(self._rows, bandwidth, weights)
 
 
 def counting(progress: ProgressCallback, stage: str, total: int) -> workloads.Tick:

@@ -5,10 +5,11 @@ from dataclasses import dataclass
 from typing import Self
 
 from opencoder_lsp.errors import SettingsError
+from opencoder_lsp.prompt.conversation import Template
+from opencoder_lsp.prompt.layouts import FIM_TOKENS
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 
 LAYOUTS = ("prefix", "template", "fim-psm", "fim-spm")
-_FIM_TOKENS = ("<fim_prefix>", "<fim_middle>", "<fim_suffix>")
 BASE = "prefix"
 DEFAULT = (
     "prefix",
@@ -63,19 +64,23 @@ class Mode:
         return [*pairs, f"completion.fim_order={order}"] if order else pairs
 
 
-def usable(names: Sequence[str], tokenizer: Tokenizer) -> tuple[list[Mode], list[str]]:
+def usable(
+    names: Sequence[str], tokenizer: Tokenizer, template: Template
+) -> tuple[list[Mode], list[str]]:
     """
-    Return the modes that a vocabulary can write, and a line for each that it cannot.
+    Return the modes that a model's vocabulary and template can write, and a line for each other.
 
     The bare prefix is always the first: it is what the others are compared with. Raises
     SettingsError for a name that is no mode.
     """
     wanted = dict.fromkeys([BASE, *(Mode.parse(name).name for name in names)])
-    has_fim = all(tokenizer.has_control(token) for token in _FIM_TOKENS)
+    has_fim = all(map(tokenizer.has_control, FIM_TOKENS))
     modes, missing = list[Mode](), list[str]()
     for mode in map(Mode.parse, wanted):
         if mode.layout.startswith("fim") and not has_fim:
             missing.append(f"{mode.name}: this model's vocabulary has no fill-in-the-middle tokens")
+        elif mode.layout == "template" and not template.eot:
+            missing.append(f"{mode.name}: this model has no conversation template")
         else:
             modes.append(mode)
     return modes, missing

@@ -18,8 +18,10 @@ from opencoder_lsp.cli.remote_findings import Finding
 from opencoder_lsp.cli.terminal import console, print_json
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError, SettingsError
+from opencoder_lsp.models import config as model_config
 from opencoder_lsp.models import gpus, registry, store
 from opencoder_lsp.models.conversion import INSTALL_ENGINE
+from opencoder_lsp.models.fitting import Machine, fits
 from opencoder_lsp.settings import Settings, from_process
 
 
@@ -84,6 +86,27 @@ def _models() -> Iterator[Finding]:
             yield Finding(f"model {model.name}", "ok", f"{kind} in {model.folder}")
 
 
+def _needs(settings: Settings) -> Iterator[Finding]:
+    """What each model that is here takes, and where it fits; by arithmetic, nothing is loaded."""
+    machine = Machine.here()
+    for model in store.pulled() if not settings.engine.url else ():
+        what = f"memory for {model.name}"
+        try:
+            both = fits(model_config.read(model.folder), settings.engine, machine)
+        except OpencoderError:  # the line of the model says what is wrong
+            continue
+        mine = next(fit for fit in both if fit.quantization == settings.engine.quantization)
+        detail = f"{mine.sum}: {mine.outcome}"
+        if mine.where and "slowly" not in mine.where:
+            yield Finding(what, "ok", detail)
+            continue
+        smaller = next((fit for fit in both if fit is not mine and fit.total < mine.total), None)
+        cure = f"this machine has {machine.words}"
+        if smaller and smaller.where:
+            cure = f"set engine.quantization to int8: {smaller.sum}, {smaller.outcome}"
+        yield Finding(what, "note", detail, cure)
+
+
 def _choice(settings: Settings) -> Finding:
     try:
         registry.resolve(settings)
@@ -135,6 +158,7 @@ def findings(settings: Settings, problem: SettingsError | None = None) -> Iterat
     for check in checks:
         yield check()
     yield from _models()
+    yield from _needs(settings)
     yield _choice(settings)
     yield from engine_findings(settings)
 

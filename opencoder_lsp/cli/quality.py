@@ -25,6 +25,7 @@ from opencoder_lsp.cli.session import Cursor, Session, inserted
 from opencoder_lsp.cli.terminal import console, stage_bars
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
+from opencoder_lsp.prompt.conversation import TEMPLATES
 from opencoder_lsp.prompt.languages import LANGUAGES
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import from_process
@@ -90,7 +91,7 @@ def run_bench_quality(wanted: Wanted, pairs: Sequence[str]) -> int:
     """Measure with progress bars on standard error, then print; raises OpencoderError."""
     settings = from_process(pairs)
     model = registry.resolve(settings)
-    modes, missing = usable(wanted.modes, Tokenizer.load(model.folder))
+    modes, missing = usable(wanted.modes, Tokenizer.load(model.folder), TEMPLATES[model.template])
     suffixes = [suffix for suffix, language in LANGUAGES.items() if language not in _TEXT]
     packages = wanted.packages or ([] if wanted.folders else sources.PACKAGES)
     cache = paths.cache() / "packages"

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from opencoder_lsp.client.connection import Engine
 from opencoder_lsp.client.engine import CompletionRequest
-from opencoder_lsp.prompt.conversation import Message, fit
+from opencoder_lsp.prompt.conversation import Message, fit, opens_with_blank
 from opencoder_lsp.settings_sections import ChatSettings
 
 _PRIORITY = 10  # behind completions
@@ -27,6 +27,7 @@ def chat_request(
         priority=_PRIORITY,
         temperature=temperature,
         top_p=chat.top_p,
+        blank=opens_with_blank(engine.tokenizer, messages),
     )
     return request, fitted.dropped
 

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from opencoder_lsp.client.engine import Completer, EngineClient, Health
     from opencoder_lsp.client.launcher import Launcher
     from opencoder_lsp.models.registry import Model
+    from opencoder_lsp.prompt.completion import Mode
     from opencoder_lsp.prompt.conversation import Template
     from opencoder_lsp.prompt.tokenizer import Tokenizer
 
@@ -94,6 +95,13 @@ class Connection:
     def health(self) -> "Health | None":
         """What the engine said last."""
         return self._prepared.launcher.health if self._prepared else None
+
+    def mode(self, wanted: "Mode") -> "Mode":
+        """Return how completions are asked for; what "auto" means is known with the model."""
+        from opencoder_lsp.prompt.completion import chosen
+
+        prepared = self._prepared
+        return chosen(wanted, prepared.tokenizer, prepared.template) if prepared else wanted
 
     @property
     def model(self) -> "Model | None":

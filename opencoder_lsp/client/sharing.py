@@ -9,12 +9,15 @@ import psutil
 from opencoder_lsp.client.process import EngineProcess, running_engines
 from opencoder_lsp.client.wire import Health
 from opencoder_lsp.errors import EngineUnavailableError
+from opencoder_lsp.models import config as model_config
 from opencoder_lsp.models import gpus
+from opencoder_lsp.models.fitting import needs_of
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.settings import EngineSettings, Settings
 
-# Memory, in bytes, that an engine on the CPU needs beside its weights: torch, KV cache.
-_BESIDE_WEIGHTS = 1_200_000_000
+# Memory, in bytes, that an engine needs beside its weights: torch or the CUDA context, KV cache.
+_BESIDE_ON_CPU = 1_200_000_000
+_BESIDE_ON_GPU = 2_000_000_000
 
 
 def differences(own: EngineSettings, health: Health) -> str:
@@ -64,24 +67,27 @@ def check_memory(settings: Settings, model: Model, socket: Path) -> None:
     others = [engine for path, engine in running_engines().items() if path != socket]
     if not others:
         return
-    weights = sum(
-        record.size
-        for name, record in model.manifest.files.items()
-        if name.endswith(".safetensors")
-    )
-    if settings.engine.dtype == "float32":
-        weights *= 2  # they are pulled in bfloat16
+    weights = _weights(settings.engine, model)
     need, free, kind = _on_cpu(weights)
     if settings.engine.device != "cpu" and not gpus.torch_fault():
         memory = gpus.memory()
         if memory.total:
-            need, free, kind = weights + gpus.BESIDE_WEIGHTS, memory.free, "GPU memory"
+            need, free, kind = weights + _BESIDE_ON_GPU, memory.free, "GPU memory"
     if need > free:
         raise EngineUnavailableError(_refusal(model, others, need, free, kind))
 
 
+def _weights(engine: EngineSettings, model: Model) -> int:
+    """Return the bytes that the weights have when they are loaded; pulled are they in bfloat16."""
+    if engine.quantization != "none":
+        return needs_of(model_config.read(model.folder), engine).weights
+    files = model.manifest.files.items()
+    size = sum(record.size for name, record in files if name.endswith(".safetensors"))
+    return 2 * size if engine.dtype == "float32" else size
+
+
 def _on_cpu(weights: int) -> tuple[int, int, str]:
-    return weights + _BESIDE_WEIGHTS, psutil.virtual_memory().available, "memory"
+    return weights + _BESIDE_ON_CPU, psutil.virtual_memory().available, "memory"
 
 
 def _refusal(model: Model, others: list[EngineProcess], need: int, free: int, kind: str) -> str:

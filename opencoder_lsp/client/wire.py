@@ -72,7 +72,8 @@ class CompletionRequest:
     `priority` is 0 for completions, 10 for chat, 20 for warm-up. Temperature 0 is greedy; `top_k`
     0 is off; `logit_bias` is by token id. With `n` there are several answers, of which number i is
     drawn with `seed` + i. `logprobs` is how many of the likeliest tokens to name beside each token,
-    None for no probabilities at all.
+    None for no probabilities at all. `blank` is for who reads the answer, and not sent: a blank
+    that it begins with is no text (`FirstBlank`).
     """
 
     prompt: list[int]
@@ -90,6 +91,7 @@ class CompletionRequest:
     frequency_penalty: float = 0.0
     logit_bias: dict[int, float] = field(default_factory=dict)
     logprobs: int | None = None
+    blank: bool = False
 
     def body(self) -> dict[str, Any]:
         """

@@ -27,7 +27,7 @@ from opencoder_lsp.engine.step import OutOfMemoryError
 from opencoder_lsp.engine.stream import Piece, Stream
 from opencoder_lsp.engine.wire import CompletionBody
 from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
-from opencoder_lsp.models.registry import known
+from opencoder_lsp.models.known import known
 from opencoder_lsp.serving.messages import DONE, KEEP_ALIVE, read_body, sse
 from opencoder_lsp.serving.refusals import RefusedError, refusal, refuse_bug, refuse_http
 

@@ -12,12 +12,9 @@ from torch import Tensor
 from opencoder_lsp.engine import machine
 from opencoder_lsp.engine.attention import Layout
 from opencoder_lsp.errors import ModelError
+from opencoder_lsp.models.needs import ASKED_SHARE, MOST_SLOTS, SLOT_SHARE
 
-_MOST_SLOTS = 8
-# Shares of the free memory that slots may take. A CPU's is lent to programs of the user's, too.
-_SHARE = {"cuda": 0.8, "cpu": 0.25}
 _PRIVATE = mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS
-_ASKED_SHARE = 0.9  # where the user says how many slots there are; steps need some memory, too
 
 
 class SlotMemory:
@@ -62,22 +59,23 @@ class SlotMemory:
         """
         Reserve `slots` slots of `rows` tokens beside transformers' `model`.
 
-        For 0 it is as many as a share of the free memory holds, at most 8. Raises ModelError, with
-        what is needed and what there is, where they do not fit.
+        For 0 it is as many as a share of the free memory holds, at least 1 and at most 8. Raises
+        ModelError, with what is needed and what there is, where they do not fit.
         """
         config = model.config
         dim = getattr(config, "head_dim", None) or config.hidden_size // config.num_attention_heads
         kv_heads = getattr(config, "num_key_value_heads", None) or config.num_attention_heads
         if config.model_type == "gpt_bigcode":
             kv_heads = 1 if config.multi_query else config.num_attention_heads
-        devices = [next(layer.parameters()).device for layer in _layers(model)]
+        devices = _devices(model)
         one = 2 * kv_heads * rows * dim * model.dtype.itemsize  # bytes of a slot in a layer
-        fit = _MOST_SLOTS
+        fit = MOST_SLOTS
         for device, layers in Counter(devices).items():
-            need, free = max(slots, 1) * one * layers, _free(device, asked=slots > 0)
-            if need > free:
-                raise ModelError(_too_much(rows, slots, device, need, free))
-            fit = min(fit, free // (one * layers))
+            need, free = max(slots, 1) * one * layers, _free(device)
+            if need > (most := int(free * ASKED_SHARE)):
+                raise ModelError(_too_much(rows, slots, device, need, most))
+            share = int(free * SLOT_SHARE.get(device.type, SLOT_SHARE["cpu"]))
+            fit = min(fit, max(1, share // (one * layers)))
         try:
             return cls(devices, slots or fit, kv_heads, rows, dim, model.dtype)
         except (RuntimeError, OSError):  # a limit of the system's, or somebody was faster
@@ -153,10 +151,18 @@ def _layers(model: Any) -> Sequence[torch.nn.Module]:
     return layers
 
 
-def _free(device: torch.device, *, asked: bool) -> int:
-    """Return the bytes that slots may take on a device; more if the user says how many."""
-    free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else machine.free_memory()
-    return int(free * (_ASKED_SHARE if asked else _SHARE.get(device.type, 0.25)))
+def _devices(model: Any) -> list[torch.device]:
+    """Return where each layer is computed; those in main memory are on the first GPU."""
+    first = model.get_input_embeddings().weight.device
+    devices = [next(layer.parameters()).device for layer in _layers(model)]
+    return [first if device.type == "meta" else device for device in devices]
+
+
+def _free(device: torch.device) -> int:
+    """Return the free bytes of a device."""
+    if device.type == "cuda":
+        return int(torch.cuda.mem_get_info(device)[0])
+    return machine.free_memory()
 
 
 def _too_much(rows: int, slots: int, device: torch.device, need: int, free: int) -> str:

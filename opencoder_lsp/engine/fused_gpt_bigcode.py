@@ -7,7 +7,7 @@ from torch import Tensor, nn
 
 from opencoder_lsp.engine.attention import Layout
 from opencoder_lsp.engine.cache import SlotMemory
-from opencoder_lsp.engine.fused_layer import Forward, FusedLayer
+from opencoder_lsp.engine.fused_layer import Forward, FusedLayer, Linear, ordered
 
 
 class Norm(nn.Module):
@@ -67,11 +67,8 @@ class Layer(FusedLayer):
 
     __call__ = forward
 
-    def _sorted(self, plain: nn.Linear) -> nn.Linear:
+    def _sorted(self, plain: Linear) -> Linear:
         """Return a layer of several heads of keys with all queries, then keys, then values."""
         order = torch.arange(plain.out_features, device=plain.weight.device)
         order = order.view(self._queries, 3, self._dim).transpose(0, 1).reshape(-1)
-        ordered = nn.Linear(plain.in_features, plain.out_features, device="meta")
-        ordered.weight = nn.Parameter(plain.weight[order], False)
-        ordered.bias = nn.Parameter(plain.bias[order], False)
-        return ordered
+        return ordered(plain, order)

@@ -15,8 +15,10 @@ from torch import Tensor, nn
 
 from opencoder_lsp.engine.attention import Layout, attend
 from opencoder_lsp.engine.cache import SlotMemory
+from opencoder_lsp.engine.int8 import Int8Linear
 
 Forward = Callable[[Tensor], Tensor]
+Linear = nn.Linear | Int8Linear
 
 
 class FusedLayer(nn.Module):
@@ -73,12 +75,27 @@ class FusedLayer(nn.Module):
         return SlotMemory([like.device], 1, self._kv_heads, rows, self._dim, like.dtype)
 
 
-def joined(*parts: nn.Linear) -> nn.Linear:
+def joined(*parts: Linear) -> Linear:
     """Return one layer with the outputs of all, one behind the other."""
     first = parts[0]
-    whole = nn.Linear(first.in_features, 1, first.bias is not None, device="meta")
-    whole.out_features = sum(part.out_features for part in parts)
-    whole.weight = nn.Parameter(torch.cat([part.weight for part in parts]), False)
-    if first.bias is not None:
-        whole.bias = nn.Parameter(torch.cat([part.bias for part in parts]), False)
+    whole = _like(first, sum(part.out_features for part in parts))
+    for name, _ in first.named_parameters():
+        together = torch.cat([getattr(part, name) for part in parts])
+        setattr(whole, name, nn.Parameter(together, False))
+    return whole
+
+
+def ordered(plain: Linear, order: Tensor) -> Linear:
+    """Return a layer whose outputs are those of `plain` by the numbers in `order`."""
+    whole = _like(plain, len(order))
+    for name, parameter in plain.named_parameters():
+        setattr(whole, name, nn.Parameter(parameter[order], False))
+    return whole
+
+
+def _like(plain: Linear, outputs: int) -> Linear:
+    """Return a layer of the same kind; all that it has are rows, one for each output."""
+    bias = plain.bias is not None
+    whole: Linear = type(plain)(plain.in_features, 1, bias, device="meta")
+    whole.out_features = outputs
     return whole

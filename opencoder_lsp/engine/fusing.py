@@ -62,7 +62,7 @@ def _replace(layers: nn.ModuleList, make: _MakeLayer) -> int:
 def _fits(layers: nn.ModuleList, make: _MakeLayer, angles: _Angles, own_angles: _Angles) -> bool:
     """Tell whether the fused form of the first layer gives its numbers, for few rows and more."""
     plain, fused = layers[0], make(layers[0])
-    weight = next(plain.parameters())
+    weight = next(one for one in plain.parameters() if one.is_floating_point())
     noise = torch.Generator().manual_seed(0)
     for count in _TRIED_ROWS:
         rows = torch.randn((1, count, fused.size), generator=noise).to(weight.device, weight.dtype)

@@ -13,6 +13,7 @@ from opencoder_lsp.engine.step import Runner, Work
 from opencoder_lsp.engine.text import TextStream, Vocabulary
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.models import config as model_config
+from opencoder_lsp.models.fitting import needs_of
 from opencoder_lsp.settings import Settings
 
 log = logging.getLogger(__name__)
@@ -46,7 +47,8 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
     sampler = Sampler(prefixes, model.get_output_embeddings().weight.device)
     runner = TorchRunner(model, memory, sampler, vocab_size, threads)
     drafts = _DRAFTS if settings.engine.lookup else ()
-    rate = measure(runner, tokenizer, context, drafts)
+    most = weights.longest_step(model, needs_of(config, settings.engine))
+    rate = measure(runner, tokenizer, min(context, most + 1), drafts)
     auto = max(_AUTO_LEAST, min(_AUTO_MOST, int(rate * _AUTO_SECONDS), context - 1))
     report(1.0)
     return Loaded(
@@ -55,7 +57,7 @@ def load(folder: Path, settings: Settings, report: Report) -> Loaded:
         prefixes=prefixes,
         vocab_size=vocab_size,
         context_length=context,
-        chunk=chunk_tokens(auto),
+        chunk=_fitting(chunk_tokens(auto), most),
         prompt_tokens_auto=min(auto, context - 1),
         device=str(model.device),
         dtype=str(model.dtype).removeprefix("torch."),
@@ -74,6 +76,11 @@ def _context(positions: int, manifest: int, settings: Settings) -> int:
     return settings.engine.context or most
 
 
+def _fitting(chunk: int, most: int) -> int:
+    """Return a chunk that is no longer than the memory left allows, a power of two like `chunk`."""
+    return min(chunk, 1 << (most.bit_length() - 1))
+
+
 def _seconds(runner: Runner, request: Request, tokens: int) -> float:
     """Return how long one prefill takes."""
     began = time.monotonic()
@@ -85,7 +92,8 @@ def measure(
     runner: Runner, vocabulary: Vocabulary, context: int, drafts: Sequence[int] = ()
 ) -> float:
     """
-    Warm the runner up and return how many prompt tokens it prefills in a second.
+    Warm the runner up and return how many prompt tokens it prefills in a second, in a slot of
+    `context` tokens.
 
     Steps that verify a draft are warmed for each of the lengths `drafts`.
     """

@@ -11,6 +11,7 @@ from lsprotocol import types
 from opencoder_lsp.conversations.entries import FinishReason
 from opencoder_lsp.lsp.arguments import Token
 from opencoder_lsp.prompt.conversation import Message
+from opencoder_lsp.prompt.healing import FirstBlank
 from opencoder_lsp.settings import Settings
 
 if TYPE_CHECKING:
@@ -67,11 +68,13 @@ async def hear(
     request, answer.dropped = await asyncio.to_thread(_request, settings, engine, messages, heat)
     if answer.dropped:
         log.info("the %d oldest messages of a conversation do not fit any more", answer.dropped)
+    blank = FirstBlank(request.blank)
     with ls.status.busy():
         async with engine.client.complete(request) as stream:
             async for piece in stream:
-                answer.text += piece
-                on_text(piece)
+                if text := blank.without(piece):
+                    answer.text += text
+                    on_text(text)
     ls.troubles.recovered()
     answer.finish_reason = "length" if stream.finish_reason == "length" else "stop"
     answer.usage = stream.usage

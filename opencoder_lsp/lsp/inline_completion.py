@@ -91,7 +91,7 @@ def noted(
         document.uri,
         replace(place, suffix=place.suffix[insertion.replaced :]),
         insertion.text,
-        mode=settings.completion.prompt,
+        mode=ls.connection.mode(settings.completion.prompt),
         model=model.name if model else "",
         seconds=seconds,
     )

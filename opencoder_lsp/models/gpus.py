@@ -7,15 +7,12 @@ from typing import Any
 
 log = logging.getLogger(__name__)
 
-# Memory, in bytes, that a model needs beside its weights: KV cache (160 MiB for each full slot of
-# OpenCoderPlus), activations and the CUDA context.
-BESIDE_WEIGHTS = 2_000_000_000
 _WITHOUT_CUDA = ("cpu", "rocm", "xpu")  # in the version of a torch
 
 
 @dataclass(frozen=True)
 class Memory:
-    """Bytes of several GPUs together."""
+    """Bytes of a GPU, or of several together."""
 
     total: int = 0
     free: int = 0
@@ -37,18 +34,24 @@ def torch_fault() -> str:
 
 def memory() -> Memory:
     """Return the memory of all NVIDIA GPUs that CUDA_VISIBLE_DEVICES allows, nothing without."""
+    gpus = each()
+    return Memory(sum(gpu.total for gpu in gpus), sum(gpu.free for gpu in gpus))
+
+
+def each() -> list[Memory]:
+    """Return the memory of each of these GPUs, in the order in which torch counts them."""
     import pynvml
 
     try:
         pynvml.nvmlInit()
     except pynvml.NVMLError:
-        return Memory()
+        return []
     try:
         infos = [pynvml.nvmlDeviceGetMemoryInfo(handle) for handle in _visible(pynvml)]
-        return Memory(sum(int(info.total) for info in infos), sum(int(info.free) for info in infos))
+        return [Memory(int(info.total), int(info.free)) for info in infos]
     except pynvml.NVMLError as error:
         log.warning("cannot ask for the GPUs' memory: %s", error)
-        return Memory()
+        return []
     finally:
         pynvml.nvmlShutdown()
 

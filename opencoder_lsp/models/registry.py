@@ -6,57 +6,12 @@ from pathlib import Path
 from opencoder_lsp import paths
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.models import gpus
+from opencoder_lsp.models.fitting import why_not_on
+from opencoder_lsp.models.known import DEMO, KNOWN, OPENCODERPLUS, known
 from opencoder_lsp.models.manifest import MANIFEST, Manifest
 from opencoder_lsp.settings import Settings
 
 AUTO = "auto"
-
-
-@dataclass(frozen=True, kw_only=True)
-class KnownModel:
-    """
-    A model that can be pulled by name.
-
-    `weights_bytes` is the size in bf16; `download_bytes` what a pull transfers at most. `hub_id`
-    is None where the model does not come from the Hugging Face hub.
-    """
-
-    name: str
-    title: str
-    licence: str
-    template: str
-    stop_tokens: tuple[str, ...]
-    context_length: int
-    weights_bytes: int
-    download_bytes: int
-    hub_id: str | None = None
-    aliases: tuple[str, ...] = ()
-
-
-DEMO = KnownModel(
-    name="demo",
-    title="SmolLM2-135M-Instruct, a small model that runs on any CPU",
-    licence="Apache-2.0",
-    template="chatml",
-    stop_tokens=("<|im_end|>", "<|endoftext|>"),
-    context_length=8192,
-    weights_bytes=269_060_544,
-    download_bytes=92_871_040,
-    aliases=("smollm2", "SmolLM2-135M-Instruct"),
-)
-OPENCODERPLUS = KnownModel(
-    name="opencoderplus",
-    title="OpenCoderPlus, 15.5 billion parameters, for GPUs with 40 GB or more",
-    licence="BigCode OpenRAIL-M v1",
-    template="opencoder",
-    stop_tokens=("<|end_of_turn|>", "<|endoftext|>"),
-    context_length=8192,
-    weights_bytes=31_034_925_056,
-    download_bytes=31_100_000_000,
-    hub_id="openchat/opencoderplus",
-    aliases=("opencoder",),
-)
-KNOWN: dict[str, KnownModel] = {model.name: model for model in (DEMO, OPENCODERPLUS)}
 
 
 @dataclass(frozen=True)
@@ -67,15 +22,6 @@ class Model:
     folder: Path
     manifest: Manifest
     template: str
-
-
-def known(name: str) -> KnownModel | None:
-    """Return the known model of this name, alias or hub id, whatever its letter case."""
-    wanted = name.strip().casefold()
-    for model in KNOWN.values():
-        if wanted in {n.casefold() for n in (model.name, model.hub_id or "", *model.aliases) if n}:
-            return model
-    return None
 
 
 def resolve(settings: Settings) -> Model:
@@ -175,11 +121,6 @@ def _open(folder: Path, settings: Settings) -> Model:
             f"the model {model.name} was pulled without its weights, for an engine elsewhere; set "
             f"engine.url, or run: opencoder-lsp models pull {model.name}"
         )
-    if not model.template:
-        raise ModelError(
-            f"the model {model.name} does not say which conversation template it was trained "
-            "with; set model.template"
-        )
     return model
 
 
@@ -192,7 +133,4 @@ def _why_not(folder: Path, settings: Settings) -> str:
     if fault := gpus.torch_fault():
         return fault
     # All of the memory counts, not only what is free: an engine that runs already has filled it.
-    need, have = OPENCODERPLUS.weights_bytes + gpus.BESIDE_WEIGHTS, gpus.memory().total
-    if have < need:
-        return f"it needs {need / 1e9:.1f} GB of GPU memory and there are {have / 1e9:.1f} GB"
-    return ""
+    return why_not_on(OPENCODERPLUS.shape, settings.engine, [gpu.total for gpu in gpus.each()])

@@ -8,8 +8,8 @@ from opencoder_lsp import paths
 from opencoder_lsp.models import conversion, wheel
 from opencoder_lsp.models import hub as hub_api
 from opencoder_lsp.models.assemble import assemble, check, existing, require_space
+from opencoder_lsp.models.known import KnownModel
 from opencoder_lsp.models.manifest import ProgressCallback
-from opencoder_lsp.models.registry import KnownModel
 
 FOLDER = "folder "
 _SLACK = 100_000_000

@@ -14,8 +14,9 @@ from typing import Protocol
 from opencoder_lsp import paths
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.models import assemble, config, registry, sources, tokenizer_files
+from opencoder_lsp.models.known import KNOWN, KnownModel, known
 from opencoder_lsp.models.manifest import MANIFEST, Manifest
-from opencoder_lsp.models.registry import KnownModel, Model
+from opencoder_lsp.models.registry import Model
 
 log = logging.getLogger(__name__)
 
@@ -87,13 +88,13 @@ def pulled() -> list[Model]:
 
 
 def _job(name_or_folder: str, tokenizer_only: bool, progress: Progress) -> _Job:
-    if known := registry.known(name_or_folder):
-        source = sources.demo if known.hub_id is None else sources.hub
+    if model := known(name_or_folder):
+        source = sources.demo if model.hub_id is None else sources.hub
         return _Job(
-            known.name,
-            known,
+            model.name,
+            model,
             lambda work, target: source(
-                known, work, target, weights=not tokenizer_only, progress=progress
+                model, work, target, weights=not tokenizer_only, progress=progress
             ),
             keep_if_intact=True,
         )
@@ -105,7 +106,7 @@ def _job(name_or_folder: str, tokenizer_only: bool, progress: Progress) -> _Job:
     if not folder.is_dir():
         raise ModelError(
             f"unknown model {name_or_folder!r}: neither a known one "
-            f"({', '.join(sorted(registry.KNOWN))}) nor a folder"
+            f"({', '.join(sorted(KNOWN))}) nor a folder"
         )
     _refuse_name_of_another(folder)
     return _Job(
@@ -121,7 +122,7 @@ def _job(name_or_folder: str, tokenizer_only: bool, progress: Progress) -> _Job:
 def _pulled_before(here: Path, tokenizer_only: bool, progress: Progress) -> _Job:
     """A model in our own folder: go back to where it came from."""
     source = Manifest.load(here).source
-    if registry.known(here.name):
+    if known(here.name):
         return _job(here.name, tokenizer_only, progress)
     if not source.startswith(sources.FOLDER):
         raise ModelError(f"{here} does not say where it came from; pull its source again")
@@ -129,7 +130,7 @@ def _pulled_before(here: Path, tokenizer_only: bool, progress: Progress) -> _Job
 
 
 def _refuse_name_of_another(folder: Path) -> None:
-    if registry.known(folder.name) or folder.name.startswith("."):
+    if known(folder.name) or folder.name.startswith("."):
         raise ModelError(f"{folder} cannot be pulled under the name {folder.name}; rename it")
     here = paths.models() / folder.name
     if (here / MANIFEST).exists() and Manifest.load(here).source != f"{sources.FOLDER}{folder}":
@@ -174,13 +175,13 @@ def _describe(staging: Path, job: _Job, source: str, *, weights: bool, progress:
     """Write the manifest of a finished folder."""
     settings = config.read(staging)
     context = config.context_length(settings)
-    if known := job.known:
-        template, licence = known.template, known.licence
-        context = min(context, known.context_length)
-        stops = tokenizer_files.control_ids(staging, known.stop_tokens)
-        if len(stops) != len(known.stop_tokens):
+    if model := job.known:
+        template, licence = model.template, model.licence
+        context = min(context, model.context_length)
+        stops = tokenizer_files.control_ids(staging, model.stop_tokens)
+        if len(stops) != len(model.stop_tokens):
             raise ModelError(
-                f"the tokenizer of {job.name} lacks one of {', '.join(known.stop_tokens)}"
+                f"the tokenizer of {job.name} lacks one of {', '.join(model.stop_tokens)}"
             )
     else:
         template = assemble.guess_template(staging, settings)

@@ -20,10 +20,12 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from opencoder_lsp.errors import PromptError
 from opencoder_lsp.prompt import healing
 from opencoder_lsp.prompt.conversation import Template
 from opencoder_lsp.prompt.import_statements import imports_of_head
 from opencoder_lsp.prompt.layouts import (
+    FIM_TOKENS,
     FimOrder,
     bare_layout,
     fim_layout,
@@ -34,7 +36,7 @@ from opencoder_lsp.prompt.snippets import Snippet, as_section, fitting
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.prompt.window import REACH, STEP, Layout, windowed
 
-Mode = Literal["template", "fim", "prefix"]
+Mode = Literal["auto", "template", "fim", "prefix"]
 Lines = Literal["auto", "single", "multi"]
 
 _CLOSING = re.compile(r"[\s)\]}>\"'`;:,]*")
@@ -76,7 +78,8 @@ def build(
     imports: bool = False,
 ) -> CompletionPrompt:
     """
-    Return the prompt for a completion at `place`, of at most `limit` tokens.
+    Return the prompt for a completion at `place`, of at most `limit` tokens; `mode` "auto" is what
+    `chosen` makes of it.
 
     With `heal` the answer's first tokens are those of `forced_prefix`: allow for them in
     `max_tokens`. Of `snippets`, which stand best first, those go along that fit a quarter of the
@@ -86,6 +89,7 @@ def build(
     Raises PromptTooLongError where not even the frame (the task, the code after the cursor) fits,
     and PromptError, naming it, for a control token that the vocabulary lacks.
     """
+    mode = chosen(mode, tokenizer, template)
     prefix, suffix = place.prefix, place.suffix[: limit * REACH]
     if prefix.endswith("\r") and suffix.startswith("\n"):  # within a CRLF is before it
         prefix = prefix[:-1]
@@ -97,8 +101,8 @@ def build(
         after = _head(following, tokenizer, limit // 4)
         laid_out, written = _layouts(place, after, tokenizer, template, mode, fim_order, limit)
         share = limit // 2 if len(prefix) <= limit // 4 * STEP else limit // 4
-        layout = laid_out(chosen := fitting(snippets, written, tokenizer, share))
-        if chosen and len(layout("")) > limit - limit // 4:  # the code itself comes first
+        layout = laid_out(taken := fitting(snippets, written, tokenizer, share))
+        if taken and len(layout("")) > limit - limit // 4:  # the code itself comes first
             layout = laid_out(())
 
     def head(cut: str) -> str:
@@ -108,6 +112,21 @@ def build(
         return said and f"{said}\n"
 
     return CompletionPrompt(windowed(prefix, layout, tokenizer, limit, head), forced)
+
+
+def chosen(mode: Mode, tokenizer: Tokenizer, template: Template) -> Mode:
+    """
+    Return the mode that "auto" means for a model: what it was trained for.
+
+    Raises PromptError for "template" where the model has none.
+    """
+    if mode == "template" and not template.eot:
+        raise PromptError("this model has no conversation template; set completion.prompt to auto")
+    if mode != "auto":
+        return mode
+    if template.eot:
+        return "template"
+    return "fim" if all(map(tokenizer.has_control, FIM_TOKENS)) else "prefix"
 
 
 def _layouts(

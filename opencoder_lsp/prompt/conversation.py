@@ -15,6 +15,10 @@ from opencoder_lsp.errors import PromptError, PromptTooLongError
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 
 Role = Literal["system", "user", "assistant"]
+NO_CHAT = (
+    "this model completes code and does not chat: it is not known to be trained on conversations; "
+    "choose another by model.name, or say by model.template how it was trained"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +36,8 @@ class Template:
 
     `user`, `assistant` and `system` are the texts that open a turn; `bos`, `start`, `eot` and
     `ends` are names of control tokens. Where `system` is None there is no such role, and system
-    messages stand in front of the first user message as text.
+    messages stand in front of the first user message as text. Where `eot` is empty there are no
+    turns at all: a base model, which was trained on text alone.
     """
 
     name: str
@@ -62,6 +67,20 @@ _OPENCHAT = Template(
     ends=("</s>",),
     context_length=2048,
 )
+# Behind a text that has ended, a model of the StarCoder family begins another one.
+_BEGINNINGS = (
+    *("<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>"),
+    *("<filename>", "<file_sep>", "<reponame>", "<repo_name>"),
+)
+BASE = Template(
+    name="",
+    bos="<s>",
+    user="",
+    assistant="",
+    eot="",
+    ends=(*_BEGINNINGS, "</s>", "<|endoftext|>"),
+    context_length=8192,
+)
 TEMPLATES: dict[str, Template] = {
     template.name: template
     for template in (
@@ -74,6 +93,7 @@ TEMPLATES: dict[str, Template] = {
         ),
         _OPENCHAT,
         replace(_OPENCHAT, name="openchat_8192", context_length=8192),
+        BASE,
         Template(
             name="chatml",
             start="<|im_start|>",
@@ -110,8 +130,10 @@ def encode(template: Template, tokenizer: Tokenizer, messages: Sequence[Message]
 
     A last assistant message that is empty opens the answer, one with text (a prefilled answer) is
     left open; behind any other last message the assistant's turn is opened. Raises PromptError
-    for any other empty message, saying which.
+    for any other empty message, saying which, and for a base model.
     """
+    if not template.eot:
+        raise PromptError(NO_CHAT)
     _check(messages)
     ids = [] if template.bos is None else [tokenizer.control_id(template.bos)]
     mask = [False] * len(ids)
@@ -163,7 +185,12 @@ def fit(
 def stop_ids(template: Template, tokenizer: Tokenizer) -> list[int]:
     """Return the ids that end an answer: eot, and what the base model ends a text with."""
     ends = [tokenizer.control_id(end) for end in template.ends if tokenizer.has_control(end)]
-    return [tokenizer.control_id(template.eot), *ends]
+    return [tokenizer.control_id(template.eot), *ends] if template.eot else ends
+
+
+def opens_with_blank(tokenizer: Tokenizer, messages: Sequence[Message]) -> bool:
+    """Whether the answer begins with a blank that is no text; one that goes on does not."""
+    return tokenizer.puts_blank and not (messages[-1].role == "assistant" and messages[-1].content)
 
 
 def _check(messages: Sequence[Message]) -> None:

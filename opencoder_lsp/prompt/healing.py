@@ -36,6 +36,20 @@ class ForcedPrefix:
         return None if self._failed else piece[common:]
 
 
+class FirstBlank:
+    """Takes the blank off an answer's beginning that its first token adds, if it `expects` one."""
+
+    def __init__(self, expects: bool) -> None:
+        self._expects = expects
+
+    def without(self, piece: str) -> str:
+        """Return what of a piece is text."""
+        if self._expects and piece:
+            self._expects = False
+            return piece.removeprefix(" ")
+        return piece
+
+
 def _in_word(character: str) -> bool:
     return character.isalnum() or character == "_"
 

@@ -17,6 +17,7 @@ from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.prompt.window import Layout
 
 FimOrder = Literal["psm", "spm"]
+FIM_TOKENS = ("<fim_prefix>", "<fim_middle>", "<fim_suffix>")
 
 
 def template_layout(
@@ -91,7 +92,8 @@ def bare_layout(tokenizer: Tokenizer, template: Template) -> Layout:
     """Return the layout of mode "prefix": nothing but code."""
     # An engine cannot go on from nothing, and documents are parted by this token in training.
     nothing = stop_ids(template, tokenizer)[-1:]
-    bos = [] if template.bos is None else [tokenizer.control_id(template.bos)]
+    begins = template.bos is not None and tokenizer.has_control(template.bos)
+    bos = [tokenizer.control_id(template.bos)] if template.bos and begins else []
     return lambda code: bos + tokenizer.encode(code) or nothing
 
 
@@ -106,9 +108,7 @@ def fim_ids(
     `<filename>name` and a line end. Source: bigcode-project/Megatron-LM, `permute` in
     megatron/data/gpt_dataset.py. Raises PromptError for a token that the vocabulary lacks.
     """
-    start, middle, end = (
-        tokenizer.control_id(f"<fim_{part}>") for part in ("prefix", "middle", "suffix")
-    )
+    start, middle, end = map(tokenizer.control_id, FIM_TOKENS)
     before = tokenizer.encode(prefix)
     if filename:
         named = tokenizer.encode(f"{filename}\n{prefix}")

@@ -59,6 +59,11 @@ class Tokenizer:
         # Unigram vocabularies know "<0x0A>" as a piece of text, too.
         self._spells_bytes = b"\n" in self._raw(self._plain_ids("<0x0A>"))
 
+    @property
+    def puts_blank(self) -> bool:
+        """Whether each segment begins with a blank that is no text, as in SentencePiece's."""
+        return self._prefix
+
     @cached_property
     def vocab_size(self) -> int:
         """One more than the highest id, added tokens included."""

@@ -1,4 +1,6 @@
-"""`python -m tests.benchmarks [front|api|page|lookup|typing|requests|chat|engine …]`: or all."""
+"""
+`python -m tests.benchmarks [front|api|page|lookup|int8|typing|requests|chat|engine …]`: or all.
+"""
 
 import argparse
 import signal
@@ -9,11 +11,23 @@ from opencoder_lsp.bench.workloads import QUICK, Size
 from opencoder_lsp.engine.machine import cores
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
-from tests.benchmarks import api, chat, engine, front, home, lookup, page, plot, recording, strokes
+from tests.benchmarks import (
+    api,
+    chat,
+    engine,
+    front,
+    home,
+    int8,
+    lookup,
+    page,
+    plot,
+    recording,
+    strokes,
+)
 
 _QUICK_KEYS = 12
 _QUICK_QUESTIONS = 2
-BENCHMARKS = ("front", "api", "page", "lookup", "typing", "chat", "engine")
+BENCHMARKS = ("front", "api", "page", "lookup", "int8", "typing", "chat", "engine")
 RECORDERS = ("requests",)  # make files of the package; run only where they are named
 
 
@@ -39,8 +53,8 @@ def main(arguments: list[str]) -> None:
     if unknown := set(chosen.names) - set(known):
         sys.exit(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(known)}")
     names = chosen.names or BENCHMARKS
-    if chosen.model and not set(names) <= {"engine", "typing", "chat", *RECORDERS}:
-        sys.exit("--model is for `engine`, `typing` and `chat`, and for recorders")
+    if chosen.model and not set(names) <= {"engine", "typing", "chat", "int8", *RECORDERS}:
+        sys.exit("--model is for `engine`, `typing`, `chat` and `int8`, and for recorders")
     if chosen.plot:
         plot.pyplot()  # if it is missing, better now than after half an hour
     models = chosen.model.absolute().parent if chosen.model else home.demo_models()
@@ -55,6 +69,9 @@ def main(arguments: list[str]) -> None:
             api.run(model)
         if "page" in names:
             page.run()
+        if "int8" in names:
+            quick = (QUICK, int8.QUICK_HOLES) if chosen.quick else (Size(), int8.HOLES)
+            int8.run(model, chosen.threads, *quick)
         if "typing" in names:
             most = _QUICK_KEYS if chosen.quick else None
             strokes.run(model, chosen.threads, most, chosen.typing_json)

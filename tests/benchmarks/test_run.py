@@ -51,11 +51,16 @@ def test_the_benchmark_of_the_engine_fills_its_table(roomy_model: Path, tmp_path
 def test_an_unknown_benchmark_is_refused_with_those_that_there_are() -> None:
     done = benchmarks("engin")
     assert done.returncode == 1
-    assert "unknown: engin; known: front, api, page, lookup, typing, chat, engine" in done.stderr
+    assert (
+        "unknown: engin; known: front, api, page, lookup, int8, typing, chat, engine" in done.stderr
+    )
 
 
 def test_another_model_is_for_some_benchmarks_only(roomy_model: Path) -> None:
-    assert "for `engine`, `typing` and `chat`" in benchmarks("--model", str(roomy_model)).stderr
+    assert (
+        "for `engine`, `typing`, `chat` and `int8`"
+        in benchmarks("--model", str(roomy_model)).stderr
+    )
 
 
 def test_a_plot_without_matplotlib_is_refused_before_anything_is_measured(
@@ -107,6 +112,17 @@ def test_the_benchmark_of_answers_says_how_soon_they_begin(roomy_model: Path) ->
     assert done.returncode == 0, done.stdout + done.stderr
     assert "its engine alone" in done.stdout
     assert "beside the engine: " in done.stdout
+
+
+@pytest.mark.timeout(300)
+def test_the_benchmark_of_int8_weights_fills_its_table(roomy_model: Path) -> None:
+    done = benchmarks("int8", "--quick", "--threads", "1", "--model", str(roomy_model))
+    assert done.returncode == 0, done.stdout + done.stderr
+    read, _, prefill, decode, exact = (line.split()[-3:] for line in done.stdout.splitlines()[2:7])
+    assert float(read[2]) < 1  # the ratio
+    assert all(float(figure) > 0 for figure in (*prefill, *decode))
+    assert exact == ["0.0", "0.0", "-"]  # its weights are random
+    assert "both write the same line: " in done.stdout
 
 
 def test_the_benchmark_of_the_page_says_when_something_is_to_be_seen() -> None:

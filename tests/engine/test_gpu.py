@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 import torch
 
-from opencoder_lsp.engine import attention, loading
+from opencoder_lsp.engine import attention, int8, loading, weights
 from opencoder_lsp.engine.cache import SlotMemory
 from opencoder_lsp.engine.generation import Generation
 from opencoder_lsp.engine.healing import PrefixIndex
@@ -18,7 +18,10 @@ from opencoder_lsp.engine.runner import TorchRunner
 from opencoder_lsp.engine.sampling import Sampler
 from opencoder_lsp.engine.step import Work
 from opencoder_lsp.engine.text import TextStream
+from opencoder_lsp.models import config as model_config
+from opencoder_lsp.models.needs import Needs
 from opencoder_lsp.settings import Settings
+from tests.engine.test_loading import answer
 from tests.fakes.checkpoints import CONTEXT, Architecture, make_checkpoint, make_model
 from tests.fakes.runner import LETTERS
 
@@ -84,6 +87,37 @@ def test_chunks_and_batches_give_the_tokens_of_generate(architecture: Architectu
 def test_a_checkpoint_in_two_shards_loads_in_bf16_onto_the_gpu(tmp_path: Path) -> None:
     loaded = loading.load(make_checkpoint(tmp_path / "m"), Settings(), lambda _done: None)
     assert (loaded.device, loaded.dtype) == ("cuda:0", "bfloat16")
+
+
+@pytest.mark.parametrize("architecture", ARCHITECTURES)
+def test_int8_weights_give_the_tokens_that_they_give_on_the_cpu(
+    architecture: Architecture, tmp_path: Path
+) -> None:
+    folder = make_checkpoint(tmp_path / "m", make_model(architecture))
+    answers = []
+    for device in ("cpu", "cuda"):
+        pairs = [f"engine.device={device}", "engine.quantization=int8", "engine.dtype=float32"]
+        loaded = loading.load(folder, Settings.load(cli=pairs), lambda _done: None)
+        assert loaded.device.startswith(device)
+        answers.append(answer(loaded, stop_ids=frozenset())[0])
+    assert answers[0] == answers[1]
+
+
+def test_loading_int8_weights_never_holds_more_than_one_plain_one(tmp_path: Path) -> None:
+    model = make_model(n_embd=1024, n_layer=4, n_head=8)
+    folder = make_checkpoint(tmp_path / "m", model)
+    config = model_config.read(folder)
+    plain, small = Needs.of(config), Needs.of(config, "int8")
+    torch.cuda.empty_cache()
+    before = torch.cuda.memory_allocated()
+    torch.cuda.reset_peak_memory_stats()
+    settings = Settings.load(cli=["engine.device=cuda", "engine.quantization=int8"])
+    loaded = weights.load(folder, config, settings.engine, lambda _done: None)
+    peak = torch.cuda.max_memory_allocated() - before
+    rounding = plain.largest + 3 * 4 * int8._ROUNDED
+    # Allocations have 512 bytes at least; a layer has some twenty, and is tried after loading.
+    assert peak <= small.weights + rounding + 4 * 20 * 512 + (1 << 22)
+    assert sum(parameter.nbytes for parameter in loaded.parameters()) == small.weights
 
 
 @pytest.mark.parametrize(

@@ -59,6 +59,7 @@ def test_gpu_memory_is_that_of_the_visible_gpus(
         monkeypatch.setenv("CUDA_VISIBLE_DEVICES", visible)
     assert gpus.memory() == gpus.Memory(total=memory, free=memory // 10)
     assert fake.open == 0
+    assert sum(gpu.total for gpu in gpus.each()) == memory
 
 
 def test_a_machine_without_nvidia_driver_has_no_gpu_memory(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -68,3 +69,4 @@ def test_a_machine_without_nvidia_driver_has_no_gpu_memory(monkeypatch: pytest.M
 
     monkeypatch.setitem(sys.modules, "pynvml", NoDriver())
     assert gpus.memory() == gpus.Memory()
+    assert gpus.each() == []

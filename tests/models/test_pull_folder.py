@@ -139,5 +139,7 @@ def test_a_tokenizer_larger_than_the_model_is_refused(source: Path, progress: St
 
 
 def test_an_unknown_name_is_refused_with_what_is_known(home: Path, progress: Stages) -> None:
-    with pytest.raises(ModelError, match=r"unknown model 'gpt-4'.*demo, opencoderplus"):
+    with pytest.raises(
+        ModelError, match=r"unknown model 'gpt-4'.*demo, openchat, openchat_8192, opencoderplus"
+    ):
         store.pull("gpt-4", progress=progress)

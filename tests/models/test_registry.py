@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from opencoder_lsp.errors import ModelError
-from opencoder_lsp.models import registry
+from opencoder_lsp.models import known, registry
 from opencoder_lsp.models.gpus import Memory
 from opencoder_lsp.models.manifest import Manifest
 from opencoder_lsp.settings import Settings
@@ -62,13 +62,13 @@ def cuda_torch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture
 def gpus(cuda_torch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """GPUs that hold any model."""
-    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", lambda: Memory(ENOUGH))
+    monkeypatch.setattr("opencoder_lsp.models.gpus.each", lambda: [Memory(ENOUGH)])
 
 
 @pytest.fixture
 def no_gpus(cuda_torch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     """No GPU."""
-    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", Memory)
+    monkeypatch.setattr("opencoder_lsp.models.gpus.each", list)
 
 
 @pytest.mark.parametrize(
@@ -83,14 +83,14 @@ def no_gpus(cuda_torch: None, monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_a_model_is_known_by_name_alias_and_hub_id(name: str, expected: str) -> None:
-    model = registry.known(name)
+    model = known.known(name)
     assert model is not None
     assert model.name == expected
 
 
 @pytest.mark.parametrize("name", ["", "gpt-4", "./demo", "openchat/other"])
 def test_other_names_are_not_known(name: str) -> None:
-    assert registry.known(name) is None
+    assert known.known(name) is None
 
 
 def test_auto_with_nothing_pulled_says_what_to_run(home: Path) -> None:
@@ -130,7 +130,7 @@ def test_auto_does_not_count_gpus_that_torch_cannot_use(
     home: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, version: str | None, why: str
 ) -> None:
     put(home, "opencoderplus")
-    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", lambda: Memory(ENOUGH))
+    monkeypatch.setattr("opencoder_lsp.models.gpus.each", lambda: [Memory(ENOUGH)])
     install_torch(version, tmp_path, monkeypatch)
     if not why:
         assert registry.resolve(settings()).name == "opencoderplus"
@@ -144,24 +144,45 @@ def test_auto_does_not_count_gpus_that_torch_cannot_use(
 
 @pytest.mark.usefixtures("cuda_torch")
 @pytest.mark.parametrize(
-    ("memory", "name"), [(33_100_000_000, "opencoderplus"), (32 * 10**9, "demo")]
+    ("memory", "kind", "name"),
+    [
+        ([32_100_000_000], "none", "opencoderplus"),
+        ([32_000_000_000], "none", "demo"),
+        ([24_000_000_000] * 2, "none", "opencoderplus"),
+        ([16_000_000_000] * 2, "none", "demo"),
+        ([16_900_000_000], "int8", "opencoderplus"),
+        ([16_800_000_000], "int8", "demo"),
+    ],
 )
 def test_auto_leaves_room_beside_the_weights(
-    home: Path, monkeypatch: pytest.MonkeyPatch, memory: int, name: str
+    home: Path, monkeypatch: pytest.MonkeyPatch, memory: list[int], kind: str, name: str
 ) -> None:
     put(home, "demo")
     put(home, "opencoderplus")
-    monkeypatch.setattr("opencoder_lsp.models.gpus.memory", lambda: Memory(memory))
-    assert registry.resolve(settings()).name == name
+    monkeypatch.setattr("opencoder_lsp.models.gpus.each", lambda: [Memory(one) for one in memory])
+    assert registry.resolve(settings(f"engine.quantization={kind}")).name == name
 
 
 @pytest.mark.usefixtures("no_gpus")
 def test_auto_says_both_numbers_when_opencoderplus_does_not_fit(home: Path) -> None:
     put(home, "opencoderplus")
-    with pytest.raises(ModelError, match=r"needs 33\.0 GB of GPU memory and there are 0\.0 GB"):
+    with pytest.raises(ModelError, match=r"needs 32\.0 GB of GPU memory and there are 0\.0 GB"):
         registry.resolve(settings())
     put(home, "demo")
-    assert "33.0 GB" in registry.explain_choice(settings())
+    assert "32.0 GB" in registry.explain_choice(settings())
+    assert "int8" not in registry.explain_choice(settings())
+
+
+@pytest.mark.usefixtures("cuda_torch")
+def test_auto_says_where_int8_weights_would_fit(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    put(home, "demo")
+    put(home, "opencoderplus")
+    monkeypatch.setattr("opencoder_lsp.models.gpus.each", lambda: [Memory(24 * 10**9)])
+    assert "there are 24.0 GB; it does fit with engine.quantization int8" in (
+        registry.explain_choice(settings())
+    )
 
 
 @pytest.mark.usefixtures("gpus")
@@ -197,7 +218,7 @@ def test_a_known_model_that_is_not_pulled_says_what_to_run(home: Path) -> None:
 
 def test_an_unknown_name_lists_what_is_known(home: Path) -> None:
     put(home, "mine")
-    with pytest.raises(ModelError, match=r"'gpt-4'.*demo, mine, opencoderplus"):
+    with pytest.raises(ModelError, match=r"'gpt-4'.*demo, mine, openchat, openchat_8192"):
         registry.resolve(settings("model.name=gpt-4"))
 
 
@@ -222,11 +243,13 @@ def test_the_template_setting_wins_over_the_manifest(home: Path) -> None:
     assert registry.resolve(changed).template == "openchat"
 
 
-def test_a_model_without_template_asks_for_the_setting(home: Path) -> None:
+def test_a_model_without_template_is_a_base_model_unless_the_setting_says_otherwise(
+    home: Path,
+) -> None:
     put(home, "base", template="")
-    with pytest.raises(ModelError, match=r"set model\.template"):
-        registry.resolve(settings("model.name=base"))
-    assert registry.resolve(settings("model.name=base", "model.template=chatml")).name == "base"
+    assert registry.resolve(settings("model.name=base")).template == ""
+    changed = settings("model.name=base", "model.template=chatml")
+    assert registry.resolve(changed).template == "chatml"
 
 
 def test_a_damaged_model_is_named_with_the_cure(home: Path) -> None:

@@ -6,34 +6,12 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from sentencepiece import SentencePieceProcessor, SentencePieceTrainer
+from sentencepiece import SentencePieceProcessor
 from tokenizers import Tokenizer
 
 from opencoder_lsp.errors import ModelError
 from opencoder_lsp.models import sentencepiece_file, tokenizer_files
-
-LLAMA: dict[str, Any] = {
-    "model_type": "bpe",
-    "vocab_size": 600,
-    "byte_fallback": True,
-    "split_digits": True,
-    "normalization_rule_name": "identity",
-    "remove_extra_whitespaces": False,
-    "add_dummy_prefix": True,
-    "allow_whitespace_only_pieces": True,
-    "minloglevel": 9,
-}
-
-
-def train(folder: Path, **changes: Any) -> Path:
-    """Train a small model on this package's own sources."""
-    here = Path(tokenizer_files.__file__).parent
-    corpus = folder / "corpus.txt"
-    corpus.write_text("\n".join(p.read_text("utf-8") for p in sorted(here.glob("*.py"))), "utf-8")
-    SentencePieceTrainer.train(
-        input=str(corpus), model_prefix=str(folder / "tokenizer"), **(LLAMA | changes)
-    )
-    return folder / "tokenizer.model"
+from tests.fakes.family import train
 
 
 @pytest.fixture(scope="module")

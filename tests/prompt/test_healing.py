@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from opencoder_lsp.prompt.healing import heal
+from opencoder_lsp.prompt.healing import FirstBlank, heal
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 
 
@@ -64,3 +64,20 @@ def test_of_a_very_long_run_only_an_end_is_forced(run: str) -> None:
         starts.append(len(kept))
     moves = [after - before for before, after in pairwise(starts)]
     assert sum(move != 0 for move in moves) <= 200 / 20 + 1
+
+
+@pytest.mark.parametrize(
+    ("expects", "pieces", "text"),
+    [
+        (True, ["", " Paris", " is"], "Paris is"),
+        (True, ["  two"], " two"),
+        (True, ["Paris", " is"], "Paris is"),
+        (True, ["\n", " x"], "\n x"),
+        (False, [" Paris"], " Paris"),
+    ],
+)
+def test_one_blank_is_taken_off_an_answer_where_one_is_expected(
+    expects: bool, pieces: list[str], text: str
+) -> None:
+    blank = FirstBlank(expects)
+    assert "".join(map(blank.without, pieces)) == text

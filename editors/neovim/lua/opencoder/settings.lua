@@ -12,6 +12,7 @@
 ---@field ca_file? string
 ---@field device? "auto"|"cpu"|"cuda"
 ---@field dtype? "auto"|"bfloat16"|"float32"
+---@field quantization? "none"|"int8"
 ---@field threads? integer
 ---@field context? integer
 ---@field slots? integer
@@ -26,7 +27,7 @@
 ---@field url? string
 ---@field max_tokens? integer
 ---@field lines? "auto"|"single"|"multi"
----@field prompt? "template"|"fim"|"prefix"
+---@field prompt? "auto"|"template"|"fim"|"prefix"
 ---@field fim_order? "psm"|"spm"
 ---@field healing? boolean
 ---@field context? boolean
@@ -83,6 +84,9 @@ M.defaults = {
     device = "auto",
     -- Type of weights and KV cache; `auto` is bfloat16, and float32 on a CPU without fast bfloat16.
     dtype = "auto",
+    -- `int8` halves the memory that weights take: they are rounded to one byte each while they are
+    -- read; the files stay as they are.
+    quantization = "none",
     -- CPU threads; 0 for one per core.
     threads = 0,
     -- Longest prompt and answer together, in tokens; 0 for what the model allows.
@@ -114,8 +118,9 @@ M.defaults = {
     lines = "auto",
     -- `template` asks in the conversation template with a prefilled answer; `fim` uses
     -- fill-in-the-middle tokens, for models that have them; `prefix` is the bare code before the
-    -- cursor, for models that were trained on nothing else.
-    prompt = "template",
+    -- cursor, for models that were trained on nothing else; `auto` is the first of them that the
+    -- model was trained for.
+    prompt = "auto",
     -- Order of the `fim` prompt: prefix-suffix or suffix-prefix. The latter keeps the KV cache
     -- valid while you type.
     fim_order = "spm",
@@ -200,6 +205,7 @@ M.machine = {
   ["engine.ca_file"] = true,
   ["engine.device"] = true,
   ["engine.dtype"] = true,
+  ["engine.quantization"] = true,
   ["engine.threads"] = true,
   ["engine.context"] = true,
   ["engine.slots"] = true,
