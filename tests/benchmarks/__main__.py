@@ -1,6 +1,4 @@
-"""
-`python -m tests.benchmarks [front|api|page|lookup|int8|typing|requests|chat|engine …]`: or all.
-"""
+"""`python -m tests.benchmarks [NAME …]`: the named ones of `BENCHMARKS` and `RECORDERS`, or all."""
 
 import argparse
 import signal
