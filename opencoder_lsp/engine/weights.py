@@ -164,6 +164,7 @@ def load(folder: Path, config: dict[str, Any], settings: EngineSettings, report:
     fusing.fuse(model)
     packing.pack(model)
     int8.use_kernel(model)
+    machine.give_back_memory()
     return model
 
 

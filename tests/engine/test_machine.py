@@ -1,5 +1,6 @@
 """What is read from the computer."""
 
+import ctypes
 from pathlib import Path
 
 import pytest
@@ -38,3 +39,9 @@ def test_fast_bfloat16_is_read_from_the_cpus_flags(tmp_path: Path, line: str, fa
 
 def test_an_unknown_cpu_is_not_taken_for_fast(tmp_path: Path) -> None:
     assert machine.has_fast_bf16(tmp_path / "none") is False
+
+
+def test_memory_is_given_back_where_the_c_library_can(monkeypatch: pytest.MonkeyPatch) -> None:
+    assert machine.give_back_memory() is hasattr(ctypes.CDLL(None), "malloc_trim")
+    monkeypatch.setattr(ctypes, "CDLL", lambda _name: object())
+    assert machine.give_back_memory() is False
