@@ -76,10 +76,10 @@ class ForeignClient:
             async with aclosing(self._forced(request, progress)) as pieces:
                 async for piece in pieces:
                     yield piece
+            prompt = [*request.prompt, *progress.spell()]
             if not progress.is_over() and progress.room <= 0:
                 for piece in progress.finish("length"):
                     yield piece
-            prompt = [*request.prompt, *progress.spelled]
             rest = replace(request, prompt=prompt, max_tokens=progress.room, forced_prefix="")
         if not progress.is_over():
             async with aclosing(self._events(rest)) as events:

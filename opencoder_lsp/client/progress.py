@@ -41,13 +41,13 @@ class Progress:
         """How many more tokens the answer may have."""
         return self._request.max_tokens - self._made
 
-    @property
-    def spelled(self) -> list[int]:
-        """The ids of the text so far: those of the server, or ours where it has named too few."""
+    def spell(self) -> list[int]:
+        """Return the ids of the text so far; they are ours where the server has named too few."""
         data = b"".join(map(self._tokenizer.token_bytes, self.ids))
-        if data.startswith(self.text.encode("utf-8", "replace")):
-            return self.ids
-        return self._tokenizer.encode(self.text)
+        if not data.startswith(self.text.encode("utf-8", "replace")):
+            self.ids = self._tokenizer.encode(self.text)
+            self._made = max(self._made, len(self.ids))
+        return self.ids
 
     def is_over(self) -> bool:
         """Tell whether there is a reason why no more is wanted."""

@@ -149,7 +149,10 @@ async def test_a_forced_prefix_may_have_characters_of_several_tokens(
     remote.say("größen ")
     remote.say("= 1", "<|end_of_turn|>")
     assert await ask(completer, replace(REQUEST, forced_prefix="größe")) == "größe= 1"
-    assert remote.completions[1]["prompt"] == [*PROMPT, *TOKENIZER.encode("größe")]
+    second = remote.completions[1]
+    made = TOKENIZER.encode("größe")
+    assert second["prompt"] == [*PROMPT, *made]
+    assert (second.get("n_predict") or second.get("max_tokens")) == 64 - len(made)
 
 
 @every(("other",))
