@@ -39,7 +39,8 @@ def peer(name: str, environment: Mapping[str, str], folder: Path) -> peers.Peer 
         for what in ("LLAMA_SERVER", "GGUF", "VLLM")
     }
     own = {"PATH": environment.get("PATH", ""), **{k: v for k, v in named.items() if v}}
-    found = {one.name: one for one in peers.find(own, folder, os.cpu_count() or 1)}[name]
+    # One thread: those of llama.cpp wait for each other at full speed, which starves them here.
+    found = {one.name: one for one in peers.find(own, folder, 1)}[name]
     if isinstance(found, peers.Missing):
         return peers.Missing(name, found.reason.replace("OPENCODER_BENCH_", "OPENCODER_"))
     return found
