@@ -1,0 +1,125 @@
+"""A person at a VS Code: keys, and what is on the screen."""
+
+import os
+import re
+from pathlib import Path
+from typing import Any
+
+from tests.editors.vscode.code_server import CodeServer
+from tests.fakes.engine import FakeEngine
+
+# Where pictures go, for people to look at; nowhere if it is not set.
+PICTURES = os.environ.get("OPENCODER_TEST_PICTURES")
+
+# There are hidden templates of ghost text, so what counts is what has a place on the screen.
+_GHOST = """() => [...document.querySelectorAll(".suggest-preview-text, [class*=ghost-text]")]
+    .filter((one) => one.getClientRects().length)
+    .map((one) => one.textContent).join("\\n").replace(/\\u00a0/g, " ")"""
+
+
+class Workbench:
+    """A window of VS Code on a folder."""
+
+    def __init__(self, page: Any, server: CodeServer, engine: FakeEngine, folder: Path) -> None:
+        self.page = page
+        self.server = server
+        self.engine = engine
+        self.folder = folder
+        self.places: set[str] = set()
+        page.on("request", lambda request: self.places.add(request.url))
+
+    async def load(self) -> None:
+        """Open the window anew."""
+        await self.page.goto(self.server.address(self.folder), wait_until="domcontentloaded")
+        await self.page.locator(".monaco-workbench").wait_for()
+
+    async def status(self, text: str) -> None:
+        """Wait for what the status bar's item says, on it or in its tooltip."""
+        item = self.page.locator("[id='opencoder-lsp.opencoder.opencoder.status']")
+        label = item.locator("a")
+        wanted = re.compile(re.escape(text))
+        await label.and_(self.page.locator("[aria-label]")).filter(has_text=wanted).or_(
+            item.get_by_label(wanted)
+        ).first.wait_for()
+
+    async def ready(self) -> None:
+        """Wait until the engine is ready for the server of this window."""
+        await self.status("is ready")
+
+    async def press(self, *keys: str) -> None:
+        """Press keys."""
+        for key in keys:
+            await self.page.keyboard.press(key)
+
+    async def type(self, text: str) -> None:
+        """Type a text."""
+        await self.page.keyboard.type(text)
+
+    async def choose(self, text: str, entry: str = "") -> None:
+        """Type into the quick input that is open, and take the entry (the one so called)."""
+        box = self.page.locator(".quick-input-widget")
+        await box.locator("input.input").fill(text)
+        row = box.locator(".quick-input-list .monaco-list-row.focused")
+        await row.filter(has_text=entry or text.removeprefix(">")).first.wait_for()
+        await self.press("Enter")
+
+    async def command(self, title: str) -> None:
+        """Run a command by its title."""
+        await self.press("F1")
+        await self.choose(f">OpenCoder: {title}" if not title.startswith(">") else title)
+
+    async def open(self, text: str | bytes, name: str = "mean.py") -> Path:
+        """Write a file, open it and put the cursor into it."""
+        file = self.folder / name
+        file.write_bytes(text if isinstance(text, bytes) else text.encode())
+        await self.press("Control+p")
+        box = self.page.locator(".quick-input-widget input.input")
+        await box.fill(str(file))
+        await self.page.locator(".quick-input-list .monaco-list-row.focused").filter(
+            has_text=name
+        ).first.wait_for()
+        await self.press("Enter")
+        await self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
+        await self.page.locator(".editor-instance .view-lines").first.wait_for()
+        await self.press("Control+Home")
+        return file
+
+    async def close_all(self) -> None:
+        """Close every file, unsaved or not, and every message."""
+        await self.press("Escape", "Escape")
+        for title in ("View: Revert and Close Editor",):
+            while await self.page.locator(".tab.active").count():
+                await self.press("F1")
+                await self.choose(f">{title}", title)
+                await self.page.wait_for_timeout(50)
+
+    async def ghost(self, text: str) -> None:
+        """Wait until ghost text with this in it is on the screen."""
+        await self.page.wait_for_function(f"(text) => ({_GHOST})().includes(text)", arg=text)
+
+    async def no_ghost(self) -> None:
+        """Wait until there is no ghost text on the screen."""
+        await self.page.wait_for_function(f"() => ({_GHOST})() === ''")
+
+    async def ghost_text(self) -> str:
+        """Return the ghost text on the screen."""
+        text: str = await self.page.evaluate(_GHOST)
+        return text
+
+    async def save(self, file: Path) -> bytes:
+        """Save the file and return what is on the disk."""
+        await self.press("Control+s")
+        await self.page.locator(".tab.active:not(.dirty)").wait_for()
+        return file.read_bytes()
+
+    async def notification(self, text: str) -> Any:
+        """Wait for a message and return it."""
+        found = self.page.locator(".notification-list-item, .notifications-toasts .notification-toast")
+        one = found.filter(has_text=text).first
+        await one.wait_for()
+        return one
+
+    async def picture(self, name: str, **how: Any) -> None:
+        """Take a picture, if somebody wants it."""
+        if PICTURES:
+            await self.page.screenshot(path=Path(PICTURES) / f"{name}.png", **how)
