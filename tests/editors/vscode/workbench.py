@@ -14,7 +14,7 @@ PICTURES = os.environ.get("OPENCODER_TEST_PICTURES")
 # There are hidden templates of ghost text, so what counts is what has a place on the screen.
 _GHOST = """() => [...document.querySelectorAll(".suggest-preview-text, [class*=ghost-text]")]
     .filter((one) => one.getClientRects().length)
-    .map((one) => one.textContent).join("\\n").replace(/\\u00a0/g, " ")"""
+    .map((one) => one.textContent).join("").replace(/\\u00a0/g, " ")"""
 
 
 class Workbench:

@@ -39,7 +39,7 @@ export class Blocks {
     const ends = document.getText(selection).endsWith("\n");
     const newText = code.replace(/\n$/, "") + (ends ? "\n" : "");
     const change = { uri: document.uri.toString(), edits: [{ range: lspRange(selection), newText }], isNew: false };
-    await this.review.propose(`Chat: ${path.basename(document.uri.path)} (accept or discard above)`, change);
+    await this.review.propose(`Chat: ${path.basename(document.uri.path)} (✓ accept, ✗ discard)`, change);
   }
 
   /** Open code as a file that is not saved yet. */

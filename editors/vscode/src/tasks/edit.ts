@@ -1,6 +1,7 @@
 // Fix, document, write tests, refactor: the model's answer becomes a change to look at.
 
 import * as vscode from "vscode";
+import type { WorkspaceEdit } from "vscode-languageclient/node";
 import { reasonOf, StoppedError, type Server } from "../server/server";
 import { configuration } from "../server/settings";
 import { fileChanges, type LspWorkspaceEdit } from "./changes";
@@ -76,12 +77,12 @@ async function show(
     return offerAnswer(`OpenCoder: nothing is changed: ${result.reason ?? "there is no change"}.`, result.text);
   }
   if (changes.length > 1 || configuration().get<string>("edits.view") === "preview") {
-    const converted = await server.running?.protocol2CodeConverter.asWorkspaceEdit(result.edit as never);
+    const converted = await server.running?.protocol2CodeConverter.asWorkspaceEdit(result.edit as WorkspaceEdit);
     if (converted) await vscode.workspace.applyEdit(converted);
     return;
   }
   const name = vscode.workspace.asRelativePath(vscode.Uri.parse(change.uri, true));
-  await review.propose(`${LABELS[kind]}: ${name} (accept or discard above)`, change);
+  await review.propose(`${LABELS[kind]}: ${name} (✓ accept, ✗ discard)`, change);
 }
 
 async function offerAnswer(message: string, answer: string): Promise<void> {

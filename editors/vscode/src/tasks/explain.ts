@@ -32,7 +32,7 @@ class Talk {
     private readonly server: Server,
     readonly thread: vscode.CommentThread,
   ) {
-    thread.label = "OpenCoder";
+    thread.label = "Explanation";
     thread.canReply = false;
     thread.collapsibleState = vscode.CommentThreadCollapsibleState.Expanded;
   }
