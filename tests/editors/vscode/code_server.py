@@ -40,7 +40,10 @@ QUIET: dict[str, Any] = {
     "editor.autoClosingBrackets": "never",
     "editor.autoIndent": "none",
     "editor.fontFamily": "DejaVu Sans Mono, monospace",
+    "files.autoSave": "off",
     "files.hotExit": "off",
+    # So that an answer in the fake engine's script goes to what a test asks for.
+    "opencoder.completion.ahead": False,
     "chat.disableAIFeatures": True,
 }
 

@@ -17,7 +17,7 @@ from tests.editors.vscode.workbench import Workbench
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
 
-PATIENCE = 60_000  # milliseconds, for what takes one of them on an idle machine
+PATIENCE = int(__import__("os").environ.get("PAT","60000"))  # milliseconds, for what takes one of them on an idle machine
 _FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 

@@ -1,7 +1,6 @@
 """A person at a VS Code: keys, and what is on the screen."""
 
 import os
-import re
 from pathlib import Path
 from typing import Any
 
@@ -34,13 +33,9 @@ class Workbench:
         await self.page.locator(".monaco-workbench").wait_for()
 
     async def status(self, text: str) -> None:
-        """Wait for what the status bar's item says, on it or in its tooltip."""
+        """Wait for what the status bar's item says, on it or of its reason."""
         item = self.page.locator("[id='opencoder-lsp.opencoder.opencoder.status']")
-        label = item.locator("a")
-        wanted = re.compile(re.escape(text))
-        await label.and_(self.page.locator("[aria-label]")).filter(has_text=wanted).or_(
-            item.get_by_label(wanted)
-        ).first.wait_for()
+        await item.filter(has_text=text).or_(item.get_by_label(text)).first.wait_for()
 
     async def ready(self) -> None:
         """Wait until the engine is ready for the server of this window."""
@@ -75,9 +70,8 @@ class Workbench:
         await self.press("Control+p")
         box = self.page.locator(".quick-input-widget input.input")
         await box.fill(str(file))
-        await self.page.locator(".quick-input-list .monaco-list-row.focused").filter(
-            has_text=name
-        ).first.wait_for()
+        row = self.page.locator(".quick-input-list .monaco-list-row.focused")
+        await row.filter(has_text=name).first.wait_for()
         await self.press("Enter")
         await self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
         await self.page.locator(".editor-instance .view-lines").first.wait_for()
@@ -85,13 +79,15 @@ class Workbench:
         return file
 
     async def close_all(self) -> None:
-        """Close every file, unsaved or not, and every message."""
-        await self.press("Escape", "Escape")
-        for title in ("View: Revert and Close Editor",):
-            while await self.page.locator(".tab.active").count():
-                await self.press("F1")
-                await self.choose(f">{title}", title)
-                await self.page.wait_for_timeout(50)
+        """Close every file as it is, and every message."""
+        await self.engine.until(lambda: self.engine.running == 0)
+        while await (tab := self.page.locator(".tab.active")).count():
+            name = await tab.get_attribute("data-resource-name")
+            await self.command(">View: Revert and Close Editor")
+            await self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for(
+                state="detached"
+            )
+        await self.command(">Notifications: Clear All Notifications")
 
     async def ghost(self, text: str) -> None:
         """Wait until ghost text with this in it is on the screen."""
@@ -107,10 +103,15 @@ class Workbench:
         return text
 
     async def save(self, file: Path) -> bytes:
-        """Save the file and return what is on the disk."""
+        """Save the file, which has been changed, and return what is on the disk."""
+        await self.page.locator(".tab.active.dirty").wait_for()
         await self.press("Control+s")
         await self.page.locator(".tab.active:not(.dirty)").wait_for()
         return file.read_bytes()
+
+    def asked(self) -> int:
+        """Count the questions to the engine so far; warming it up is none."""
+        return sum(request["max_tokens"] > 0 for request in self.engine.requests)
 
     async def notification(self, text: str) -> Any:
         """Wait for a message and return it."""
