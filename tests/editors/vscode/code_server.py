@@ -59,17 +59,18 @@ class CodeServer:
         """Return the address of a window with a folder."""
         return f"{self.url}/?folder={quote(str(folder))}"
 
-    def set(self, **changes: Any) -> None:
-        """Change the user's settings ("__" for a dot); None takes one away. Windows see it."""
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """
+        Change the user's settings for windows that are loaded from now on; None stands for ours.
+
+        A window that is open sees nothing: what watches files is native code that is not installed.
+        """
         file = self.data / "User" / "settings.json"
         settings = json.loads(file.read_text(encoding="utf-8"))
         for name, value in changes.items():
-            settings[name.replace("__", ".")] = value
+            settings[name] = QUIET.get(name) if value is None else value
         kept = {name: value for name, value in settings.items() if value is not None}
-        # At once, so that no window reads half of it.
-        other = file.with_suffix(".new")
-        other.write_text(json.dumps(kept), encoding="utf-8")
-        other.replace(file)
+        file.write_text(json.dumps(kept), encoding="utf-8")
 
 
 def program(folder: Path, before: str = "") -> Path:

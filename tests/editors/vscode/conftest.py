@@ -96,3 +96,11 @@ async def window(
     async with opened(browser, server, engine, folder) as person:
         await person.ready()
         yield person
+
+
+@pytest_asyncio.fixture(loop_scope="package")
+async def person(window: Workbench) -> AsyncIterator[Workbench]:
+    """The module's window, with nothing open."""
+    yield window
+    window.engine.resume()
+    await window.close_all()

@@ -2,34 +2,18 @@
 
 import os
 import signal
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import psutil
-import pytest
-import pytest_asyncio
+from tests.editors.vscode.workbench import MARKS, Workbench
 
-from tests.editors.vscode.workbench import Workbench
-
-pytestmark = [
-    pytest.mark.editor,
-    pytest.mark.timeout(600),  # VS Code may have to be installed
-    pytest.mark.asyncio(loop_scope="package"),
-]
-
-
-@pytest_asyncio.fixture(loop_scope="package")
-async def person(window: Workbench) -> AsyncIterator[Workbench]:
-    """The module's window, with nothing open."""
-    window.engine.default = "return a + b\n"
-    yield window
-    window.engine.resume()
-    await window.close_all()
+pytestmark = MARKS
 
 
 async def add(person: Workbench, before: str = "import os\n\n", name: str = "mean.py") -> Path:
     """Type the head of a function at the end of a file, and wait for its body in grey."""
     file = await person.open(before, name)
+    person.engine.default = "return a + b\n"
     await person.press("Control+End")
     await person.type("def add(a, b): ")
     await person.ghost("return a + b")
@@ -79,7 +63,8 @@ async def test_a_word_is_taken_typing_on_keeps_the_rest_and_another_key_drops_it
 async def test_the_user_chooses_among_several_suggestions(person: Workbench) -> None:
     await person.open("x = \n")
     await person.press("End")
-    person.engine.answer("one()\n", others=["two()\n", "three()\n"])
+    person.engine.answer("one()\n")
+    person.engine.answer("two()\n", others=["three()\n"])
     await person.press("Alt+\\")
     await person.ghost("one()")
     await person.press("Alt+]")
@@ -134,6 +119,7 @@ async def test_an_engine_that_is_killed_is_named_and_one_that_is_back_is_used(
     person: Workbench,
 ) -> None:
     await person.open("import os\n\n")
+    person.engine.default = "return a + b\n"
     person.engine.set_health(state="error", cause="the GPU has gone")
     await person.status("the GPU has gone")
     person.engine.set_health(state="ready", cause=None)

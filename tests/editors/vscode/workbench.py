@@ -1,14 +1,24 @@
 """A person at a VS Code: keys, and what is on the screen."""
 
 import os
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
+
+import pytest
 
 from tests.editors.vscode.code_server import CodeServer
 from tests.fakes.engine import FakeEngine
 
 # Where pictures go, for people to look at; nowhere if it is not set.
 PICTURES = os.environ.get("OPENCODER_TEST_PICTURES")
+
+MARKS = [
+    pytest.mark.editor,
+    pytest.mark.timeout(600),  # VS Code may have to be installed
+    pytest.mark.asyncio(loop_scope="package"),
+]
 
 # There are hidden templates of ghost text, so what counts is what has a place on the screen.
 _GHOST = """() => [...document.querySelectorAll(".suggest-preview-text, [class*=ghost-text]")]
@@ -31,6 +41,20 @@ class Workbench:
         """Open the window anew."""
         await self.page.goto(self.server.address(self.folder), wait_until="domcontentloaded")
         await self.page.locator(".monaco-workbench").wait_for()
+
+    @asynccontextmanager
+    async def settings(self, chosen: Mapping[str, Any]) -> AsyncIterator[None]:
+        """Load the window anew with other settings of the user's, and with the old ones after."""
+        self.server.set(chosen)
+        await self.load()
+        await self.ready()
+        try:
+            yield
+        finally:
+            self.server.set(dict.fromkeys(chosen))
+            await self.close_all()
+            await self.load()
+            await self.ready()
 
     async def status(self, text: str) -> None:
         """Wait for what the status bar's item says, on it or of its reason."""
@@ -74,7 +98,7 @@ class Workbench:
         await row.filter(has_text=name).first.wait_for()
         await self.press("Enter")
         await self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
-        await self.page.locator(".editor-instance .view-lines").first.wait_for()
+        await self.page.locator(".editor-instance .monaco-editor.focused").first.wait_for()
         await self.press("Control+Home")
         return file
 
