@@ -50,7 +50,7 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
     person.engine.answer("Because *minus* does.")
     await thread(person).locator(".monaco-editor").last.click()
     await person.type("Why is that?")
-    await thread(person).get_by_role("button", name="Ask", exact=True).click()
+    await person.press("Control+Enter")
     await thread(person).get_by_text("Because minus does.").wait_for()
     assert await thread(person).get_by_text("Why is that?").count() == 1
     await thread(person).get_by_role("button", name="Close").click()

@@ -105,12 +105,10 @@ class Workbench:
     async def close_all(self) -> None:
         """Close every file as it is, and every message."""
         await self.engine.until(lambda: self.engine.running == 0)
-        while await (tab := self.page.locator(".tab.active")).count():
-            name = await tab.get_attribute("data-resource-name")
+        tabs = self.page.locator(".tab")
+        while count := await tabs.count():
             await self.command(">View: Revert and Close Editor")
-            await self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for(
-                state="detached"
-            )
+            await tabs.nth(count - 1).wait_for(state="detached")
         await self.command(">Notifications: Clear All Notifications")
 
     async def ghost(self, text: str) -> None:
@@ -143,6 +141,32 @@ class Workbench:
         one = found.filter(has_text=text).first
         await one.wait_for()
         return one
+
+    @property
+    def chat(self) -> Any:
+        """The chat's page, in its two frames."""
+        return self.page.frame_locator("iframe.webview").frame_locator("iframe")
+
+    async def ask(self, question: str) -> None:
+        """Send a question in the chat."""
+        box = self.chat.get_by_role("textbox", name="Your question")
+        await box.fill(question)
+        await box.press("Enter")
+
+    async def chat_says(self, text: str) -> None:
+        """Wait for what the chat says of itself."""
+        await self.chat.get_by_role("status").get_by_text(text).wait_for()
+
+    async def turn(self, question: str, answer: str, **how: Any) -> None:
+        """Have a question answered to its end."""
+        self.engine.answer(answer, **how)
+        await self.ask(question)
+        await self.chat_says("The answer is complete")
+
+    async def messages(self) -> list[str]:
+        """Return the texts of all that was said in the chat."""
+        texts: list[str] = await self.chat.locator("article .body").all_inner_texts()
+        return [text.strip() for text in texts]
 
     async def picture(self, name: str, **how: Any) -> None:
         """Take a picture, if somebody wants it."""
