@@ -39,7 +39,7 @@ class StatusNotifications:
             return
         status, busy = self._ls.connection.status, self._working > 0
         kind = "busy" if busy and status.kind == "ready" else status.kind
-        said = {"kind": kind, "busy": busy, "message": status.message}
+        said: dict[str, Any] = {"kind": kind, "busy": busy, "message": status.message}
         if status.percent is not None:
             said["percent"] = status.percent
         if said != self._sent:

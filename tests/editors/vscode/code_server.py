@@ -94,7 +94,7 @@ async def code_server(
     data, extensions = home / "data", home / "extensions"
     (data / "User").mkdir(parents=True)
     (data / "User" / "settings.json").write_text(json.dumps(QUIET), encoding="utf-8")
-    folders = ["--user-data-dir", data, "--extensions-dir", extensions]
+    folders: list[str | Path] = ["--user-data-dir", data, "--extensions-dir", extensions]
     command = installed.command(*folders, "--config", home / "config.yaml")
     path = os.pathsep.join([str(installed.node.parent), os.environ["PATH"]])
     env = {**os.environ, "HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT), **environment}
@@ -104,16 +104,16 @@ async def code_server(
     port = _free_port()
     options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{port}", "--disable-telemetry"]
     options += ["--disable-update-check", "--disable-getting-started-override", "--disable-proxy"]
-    with open(home / "code-server.log", "wb") as log:
-        process = await asyncio.create_subprocess_exec(
-            *command, *options, env=env, stdout=log, stderr=log, start_new_session=True
-        )
-        try:
-            server = CodeServer(f"http://127.0.0.1:{port}", data)
-            await _up(server, process)
-            yield server
-        finally:
-            await _end(process)
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *command, *options, env=env, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+    try:
+        server = CodeServer(f"http://127.0.0.1:{port}", data)
+        await _up(server, process)
+        yield server
+    finally:
+        await _end(process)
 
 
 async def _install(command: list[str], env: Mapping[str, str]) -> None:
@@ -159,5 +159,3 @@ def _lives(group: int) -> bool:
     except ProcessLookupError:
         return False
     return True
-
-

@@ -2,23 +2,18 @@
 
 import tempfile
 from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
-from urllib.parse import urlsplit
 
 import pytest
 import pytest_asyncio
 
-from tests.api.web.conftest import CHROMIUM
 from tests.editors.vscode.code_server import CodeServer, code_server, program
 from tests.editors.vscode.installation import installation, package
+from tests.editors.vscode.window import chromium, opened
 from tests.editors.vscode.workbench import Workbench
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
-
-PATIENCE = int(__import__("os").environ.get("PAT","60000"))  # milliseconds, for what takes one of them on an idle machine
-_FLAGS = ["--no-sandbox", "--disable-gpu", "--disable-background-networking", "--disable-sync"]
 
 
 @pytest.fixture(scope="package")
@@ -52,38 +47,8 @@ async def server(home: Path, engine: FakeEngine) -> AsyncIterator[CodeServer]:
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def browser() -> AsyncIterator[Any]:
     """Chromium, with a profile that is thrown away."""
-    driver = pytest.importorskip("playwright.async_api", reason="needs playwright")
-    if CHROMIUM is None:
-        pytest.skip("needs chromium")
-    async with driver.async_playwright() as playwright:
-        browser = await playwright.chromium.launch(executable_path=CHROMIUM, args=_FLAGS)
-        yield browser
-        await browser.close()
-
-
-@asynccontextmanager
-async def opened(
-    browser: Any, server: CodeServer, engine: FakeEngine, folder: Path
-) -> AsyncIterator[Workbench]:
-    """Open a folder in a window; what is not on this machine cannot be reached from it."""
-    context = await browser.new_context(viewport={"width": 1180, "height": 760})
-    await context.grant_permissions(["clipboard-read", "clipboard-write"], origin=server.url)
-    await context.route(_is_elsewhere, lambda route: route.abort())
-    page = await context.new_page()
-    page.set_default_timeout(PATIENCE)
-    person = Workbench(page, server, engine, folder)
-    await person.load()
-    try:
-        yield person
-    except Exception:
-        await person.picture("failed")
-        raise
-    finally:
-        await context.close()
-
-
-def _is_elsewhere(url: str) -> bool:
-    return urlsplit(url).hostname not in (None, "127.0.0.1")
+    async with chromium() as running:
+        yield running
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="package")

@@ -34,7 +34,7 @@ class Installation:
 
 
 def installation() -> Installation:
-    """Return code-server; it is installed if need be, and where npm is missing tests are skipped."""
+    """Return code-server, installed if need be; where npm is missing the test is skipped."""
     if shutil.which("npm") is None:
         pytest.skip("needs npm, to install VS Code")
     with _alone("install"):
@@ -89,7 +89,9 @@ def _alone(what: str) -> Iterator[None]:
         yield
 
 
-def _run(command: list[str], folder: Path | None = None, env: Mapping[str, str] | None = None) -> None:
+def _run(
+    command: list[str], folder: Path | None = None, env: Mapping[str, str] | None = None
+) -> None:
     done = subprocess.run(
         command, cwd=folder, env=env, capture_output=True, text=True, timeout=600, check=False
     )

@@ -2,9 +2,12 @@
 
 import os
 import signal
+import statistics
 from pathlib import Path
 
 import psutil
+
+from tests.benchmarks.vscode import KEYS, rounds, server_times
 from tests.editors.vscode.workbench import MARKS, Workbench
 
 pytestmark = MARKS
@@ -144,6 +147,15 @@ async def test_a_language_server_that_is_killed_is_started_again(
     assert new.pid != old.pid
     await person.type("\ndef sub(a, b): ")
     await person.ghost("return a + b")
+
+
+async def test_ghost_text_comes_with_a_key_and_how_fast_is_printed(
+    person: Workbench, home: Path, key_times: list[str]
+) -> None:
+    seen, server = await rounds(person), server_times(home / "opencoder")
+    assert len(seen) == len(server) == KEYS
+    median, own = statistics.median(seen), statistics.median(server)
+    key_times.append(f"VS Code: key to screen {median:.0f} ms, server {own:.0f} ms (medians)")
 
 
 def servers(home: Path) -> list[psutil.Process]:

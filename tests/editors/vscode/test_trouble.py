@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from tests.editors.vscode.code_server import CodeServer, program
-from tests.editors.vscode.conftest import opened
+from tests.editors.vscode.window import opened
 from tests.editors.vscode.workbench import MARKS
 from tests.fakes.engine import FakeEngine
 

@@ -1,5 +1,6 @@
 """A person at a VS Code: keys, and what is on the screen."""
 
+import asyncio
 import os
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
@@ -129,7 +130,7 @@ class Workbench:
         await self.page.locator(".tab.active.dirty").wait_for()
         await self.press("Control+s")
         await self.page.locator(".tab.active:not(.dirty)").wait_for()
-        return file.read_bytes()
+        return await asyncio.to_thread(file.read_bytes)
 
     def asked(self) -> int:
         """Count the questions to the engine so far; warming it up is none."""
@@ -137,7 +138,9 @@ class Workbench:
 
     async def notification(self, text: str) -> Any:
         """Wait for a message and return it."""
-        found = self.page.locator(".notification-list-item, .notifications-toasts .notification-toast")
+        found = self.page.locator(
+            ".notification-list-item, .notifications-toasts .notification-toast"
+        )
         one = found.filter(has_text=text).first
         await one.wait_for()
         return one
