@@ -15,6 +15,12 @@ def thread(person: Workbench) -> Any:
     return person.page.locator(".review-widget")
 
 
+async def close(person: Workbench) -> None:
+    """Close the explanation."""
+    await thread(person).get_by_role("button", name="Close").click()
+    await thread(person).wait_for(state="detached")
+
+
 async def looks_at(person: Workbench, name: str = "mean.py") -> None:
     """Wait until a file is in front."""
     await person.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
@@ -53,8 +59,7 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
     await person.press("Control+Enter")
     await thread(person).get_by_text("Because minus does.").wait_for()
     assert await thread(person).get_by_text("Why is that?").count() == 1
-    await thread(person).get_by_role("button", name="Close").click()
-    await thread(person).wait_for(state="detached")
+    await close(person)
 
 
 async def test_an_explanation_is_stopped_and_the_engine_with_it(person: Workbench) -> None:
@@ -67,7 +72,7 @@ async def test_an_explanation_is_stopped_and_the_engine_with_it(person: Workbenc
     await thread(person).get_by_role("button", name="Stop").click()
     await thread(person).get_by_text("Stopped.").wait_for()
     await person.engine.cancelled(before + 1)
-    await thread(person).get_by_role("button", name="Close").click()
+    await close(person)
 
 
 async def test_what_the_lightbulb_offers_is_shown_the_same_way(person: Workbench) -> None:
@@ -76,7 +81,7 @@ async def test_what_the_lightbulb_offers_is_shown_the_same_way(person: Workbench
     person.engine.answer("It takes b from a.")
     await person.page.get_by_text("Explain with OpenCoder").click()
     await thread(person).get_by_text("It takes b from a.").wait_for()
-    await thread(person).get_by_role("button", name="Close").click()
+    await close(person)
     await person.page.locator(".editor-instance .view-lines").first.click()
     await person.press("Control+a", "Control+.")
     person.engine.answer(f"```python\n{FIXED}```\n")
@@ -172,7 +177,6 @@ async def test_the_user_may_choose_other_views(person: Workbench) -> None:
         person.engine.answer(f"```python\n{FIXED}```\n")
         await person.press("Control+a")
         await person.command("Fix")
-        panel = person.page.locator(".part.panel")
-        await panel.get_by_text("Fix with OpenCoder").first.wait_for()
-        await panel.get_by_role("button", name="Apply").first.click()
+        await person.page.locator(".part.panel").get_by_text("Refactor Preview").first.wait_for()
+        await person.command(">Refactor Preview: Apply Refactoring")
         assert await person.save(person.folder / "mean.py") == FIXED.encode()

@@ -107,6 +107,7 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
 
   private readonly calls: Calls = {
     start: async () => {
+      await this.server.settled(); // after a reload the page is there before the server
       this.isThere = true;
       const shown = await this.read(this.context.workspaceState.get<string>(LAST));
       const waiting = this.waiting.splice(0);

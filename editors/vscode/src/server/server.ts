@@ -78,6 +78,11 @@ export class Server implements vscode.Disposable {
     });
   }
 
+  /** Wait until what was begun with the server is done, well or not. */
+  settled(): Promise<void> {
+    return this.queue;
+  }
+
   dispose(): void {
     this.changes.dispose();
   }
