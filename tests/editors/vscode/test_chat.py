@@ -101,6 +101,7 @@ async def test_a_conversation_is_there_again_after_a_reload_and_in_the_history(
     await person.turn("And that", "That, too.")
     await person.load()
     await person.ready()
+    await person.command("Open Chat")
     await person.chat.get_by_text("That, too.").wait_for()
     assert await person.messages() == ["And that", "That, too."]
     await person.command("Earlier Chats…")

@@ -82,7 +82,10 @@ async def test_what_the_lightbulb_offers_is_shown_the_same_way(person: Workbench
     await person.page.get_by_text("Explain with OpenCoder").click()
     await thread(person).get_by_text("It takes b from a.").wait_for()
     await close(person)
-    await person.page.locator(".editor-instance .view-lines").first.click()
+
+
+async def test_an_edit_from_the_lightbulb_is_looked_at_as_any_other(person: Workbench) -> None:
+    await person.open(SOURCE)
     await person.press("Control+a", "Control+.")
     person.engine.answer(f"```python\n{FIXED}```\n")
     await person.page.get_by_text("Refactor with OpenCoder").click()

@@ -74,7 +74,7 @@ export class History {
       const modal = { modal: true };
       if ((await vscode.window.showWarningMessage(`Delete “${item.label}”?`, modal, "Delete")) !== "Delete") return;
       await this.server.execute("opencoder.conversation.delete", { conversationId });
-      this.chat.deleted(conversationId);
+      await this.chat.deleted(conversationId);
       await this.fill(picker, all);
     } catch (error) {
       void vscode.window.showErrorMessage(`OpenCoder: ${reasonOf(error)}`);

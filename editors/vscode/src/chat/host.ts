@@ -5,10 +5,10 @@ import * as vscode from "vscode";
 import { reasonOf, type Server } from "../server/server";
 import { lspRange, nameOf, type Part } from "../tasks/part";
 import { Blocks } from "./blocks";
+import { Memory } from "./memory";
 import { Turns, type Asked, type Conversation, type Event } from "./turns";
 import type { Review } from "../tasks/review";
 
-const LAST = "opencoder.conversation"; // the key in the workspace's memory
 const VIEW = "opencoder.chat";
 
 interface Attached {
@@ -32,6 +32,7 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
   private waiting: object[] = []; // what to tell a page that is not there yet
   private isThere = false;
   private readonly blocks: Blocks;
+  private readonly memory: Memory;
   private readonly registration = vscode.window.registerWebviewViewProvider(VIEW, this, {
     webviewOptions: { retainContextWhenHidden: true },
   });
@@ -42,6 +43,7 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
     review: Review,
   ) {
     this.blocks = new Blocks(review);
+    this.memory = new Memory(context);
     this.turns = new Turns({
       chat: (argument, onText, signal) => {
         const stopping = new vscode.CancellationTokenSource();
@@ -82,9 +84,9 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
   }
 
   /** Show nothing of a conversation that was deleted. */
-  deleted(id: string): void {
-    if (this.context.workspaceState.get<string>(LAST) !== id) return;
-    void this.remember(undefined);
+  async deleted(id: string): Promise<void> {
+    if ((await this.memory.get()) !== id) return;
+    await this.remember(undefined);
     this.tell({ event: "show", conversation: null, begun: null });
   }
 
@@ -109,7 +111,7 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
     start: async () => {
       await this.server.settled(); // after a reload the page is there before the server
       this.isThere = true;
-      const shown = await this.read(this.context.workspaceState.get<string>(LAST));
+      const shown = await this.read(await this.memory.get());
       const waiting = this.waiting.splice(0);
       return { ...shown, attached: this.attached.map(({ name }) => name), waiting };
     },
@@ -122,7 +124,7 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
     },
     follow: async (id: string, after: number) => {
       await this.turns.follow(id, after, (event) => this.tell({ event: "turn", turn: id, data: event }));
-      await this.remember(this.context.workspaceState.get<string>(LAST));
+      await this.remember(await this.memory.get());
     },
     stop: (id: string) => this.turns.stop(id),
     conversation: (id: string) => this.turns.conversation(id),
@@ -155,8 +157,8 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
   }
 
   /** Keep in mind which conversation is looked at, for after a reload. */
-  private remember(id: string | undefined): Thenable<void> {
-    return this.context.workspaceState.update(LAST, this.turns.kept(id) ?? id);
+  private remember(id: string | undefined): Promise<void> {
+    return this.memory.set(this.turns.kept(id) ?? id);
   }
 
   private async read(id: string | undefined): Promise<{ conversation: Conversation | null; begun: Event | null }> {
