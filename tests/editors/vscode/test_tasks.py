@@ -169,17 +169,10 @@ async def test_an_answer_without_a_change_is_said_so_and_can_be_read(person: Wor
     await person.page.get_by_text("There is nothing wrong").first.wait_for()
 
 
-async def test_the_user_may_choose_other_views(person: Workbench) -> None:
-    chosen = {"opencoder.explain.view": "document", "opencoder.edits.view": "preview"}
-    async with person.settings(chosen):
+async def test_the_user_may_have_explanations_in_a_document(person: Workbench) -> None:
+    async with person.settings({"opencoder.explain.view": "document"}):
         await person.open(SOURCE)
         person.engine.answer("It takes b from a.")
         await person.command("Explain")
         await person.page.locator(".tab").filter(has_text="Explanation.md").wait_for()
         await person.page.locator(".view-lines").get_by_text("It takes b from a.").wait_for()
-        person.engine.answer(f"```python\n{FIXED}```\n")
-        await person.press("Control+a")
-        await person.command("Fix")
-        await person.page.locator(".part.panel").get_by_text("Refactor Preview").first.wait_for()
-        await person.command(">Refactor Preview: Apply Refactoring")
-        assert await person.save(person.folder / "mean.py") == FIXED.encode()

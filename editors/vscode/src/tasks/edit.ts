@@ -1,9 +1,7 @@
 // Fix, document, write tests, refactor: the model's answer becomes a change to look at.
 
 import * as vscode from "vscode";
-import type { WorkspaceEdit } from "vscode-languageclient/node";
 import { reasonOf, StoppedError, type Server } from "../server/server";
-import { configuration } from "../server/settings";
 import { fileChanges, type LspWorkspaceEdit } from "./changes";
 import { argumentOf, lspRange, type Part } from "./part";
 import type { Review } from "./review";
@@ -59,27 +57,21 @@ export async function edit(server: Server, review: Review, kind: EditKind, part:
       };
       return server.execute<EditResult>(`opencoder.${kind}`, argument, { token, onText });
     });
-    await show(server, review, kind, result);
+    await show(review, kind, result);
   } catch (error) {
     if (!(error instanceof StoppedError)) void vscode.window.showErrorMessage(`OpenCoder: ${reasonOf(error)}`);
   }
 }
 
 async function show(
-  server: Server,
   review: Review,
   kind: EditKind,
   result: EditResult,
 ): Promise<void> {
   const changes = result.edit ? fileChanges(result.edit) : [];
   const change = changes[0];
-  if (result.edit === null || change === undefined) {
-    return offerAnswer(`OpenCoder: nothing is changed: ${result.reason ?? "there is no change"}.`, result.text);
-  }
-  if (changes.length > 1 || configuration().get<string>("edits.view") === "preview") {
-    const converted = await server.running?.protocol2CodeConverter.asWorkspaceEdit(result.edit as WorkspaceEdit);
-    if (converted) await vscode.workspace.applyEdit(converted);
-    return;
+  if (change === undefined || changes.length > 1) {
+    return offerAnswer(`OpenCoder: nothing is changed: ${result.reason ?? "the answer is no change of one file"}.`, result.text);
   }
   const name = vscode.workspace.asRelativePath(vscode.Uri.parse(change.uri, true));
   await review.propose(`${LABELS[kind]}: ${name} (✓ accept, ✗ discard)`, change);
