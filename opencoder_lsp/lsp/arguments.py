@@ -115,6 +115,20 @@ class ChatArguments(_Object):
     token: Token | None = None
 
 
+class SaidMessage(_Object):
+    """A message of a conversation that is kept elsewhere."""
+
+    role: Literal["user", "assistant"]
+    content: _Text
+
+
+class AnswerArguments(_Object):
+    """A conversation, the oldest message first; the last is a question, or an answer to go on."""
+
+    messages: Annotated[list[SaidMessage], Field(min_length=1)]
+    token: Token | None = None
+
+
 class ListArguments(_Object):
     """Those of this window's folders, or `all`."""
 
@@ -125,6 +139,12 @@ class ConversationArguments(_Object):
     """A conversation."""
 
     conversation_id: _Text
+
+
+class ForgetArguments(ConversationArguments):
+    """A conversation, and a question or an answer in it."""
+
+    message_id: _Text
 
 
 class RenameArguments(ConversationArguments):

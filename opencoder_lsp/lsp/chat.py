@@ -9,8 +9,8 @@ from typing import TYPE_CHECKING, Any
 from opencoder_lsp.conversations.entries import Attachment, Conversation, Entry
 from opencoder_lsp.conversations.export import named
 from opencoder_lsp.errors import EngineError, OpencoderError, PromptError
-from opencoder_lsp.lsp.arguments import ChatArguments
-from opencoder_lsp.lsp.asking import Answer, hear, streamer
+from opencoder_lsp.lsp.arguments import AnswerArguments, ChatArguments
+from opencoder_lsp.lsp.asking import Answer, ask, hear, streamer
 from opencoder_lsp.lsp.attachments import attached
 from opencoder_lsp.prompt.conversation import Message
 from opencoder_lsp.prompt.tasks import fenced
@@ -56,6 +56,17 @@ async def chat_command(ls: "Server", arguments: ChatArguments) -> dict[str, Any]
     if engine.tokenizer.is_control_text(_message(turn.question).content):
         raise PromptError("the message has only names of control tokens in it, and no text")
     return await _answered(ls, turn, arguments)
+
+
+async def answer_command(ls: "Server", arguments: AnswerArguments) -> dict[str, Any]:
+    """Answer a conversation that the client keeps."""
+    messages = [Message(one.role, one.content) for one in arguments.messages]
+    answer = await ask(ls, messages, streamer(ls, arguments.token))
+    return {
+        "text": answer.text,
+        "finishReason": answer.finish_reason,
+        "usage": _usage(answer.usage),
+    }
 
 
 def _check(arguments: ChatArguments) -> None:

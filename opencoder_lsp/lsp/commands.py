@@ -12,6 +12,7 @@ from lsprotocol import types
 from opencoder_lsp import __version__
 from opencoder_lsp.lsp.arguments import (
     AcceptedArguments,
+    AnswerArguments,
     ChatArguments,
     EditArguments,
     ExplainArguments,
@@ -19,7 +20,7 @@ from opencoder_lsp.lsp.arguments import (
     StatsArguments,
     parse,
 )
-from opencoder_lsp.lsp.chat import chat_command
+from opencoder_lsp.lsp.chat import answer_command, chat_command
 from opencoder_lsp.lsp.conversation_commands import CONVERSATION_COMMANDS
 from opencoder_lsp.lsp.edit_tasks import EditKind
 from opencoder_lsp.lsp.progress import work_done
@@ -61,6 +62,11 @@ async def chat(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, An
     title = "OpenCoder: answering"
     async with work_done(ls, title, token=params.work_done_token, cancellable=True):
         return await chat_command(ls, arguments)
+
+
+async def answer(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{messages: [{role, content}], token?}` → `{text, finishReason, usage}`; nothing is kept."""
+    return await answer_command(ls, parse(AnswerArguments, params.command, params.arguments))
 
 
 async def accepted(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
@@ -117,6 +123,7 @@ COMMANDS: dict[str, Command] = {
     "opencoder.test": partial(edit, "test"),
     "opencoder.refactor": partial(edit, "refactor"),
     "opencoder.chat": chat,
+    "opencoder.answer": answer,
     **CONVERSATION_COMMANDS,
     "opencoder.accepted": accepted,
     "opencoder.status": status,

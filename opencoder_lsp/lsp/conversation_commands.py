@@ -10,6 +10,7 @@ from opencoder_lsp.conversations.export import exported, summary_json, to_json
 from opencoder_lsp.lsp.arguments import (
     ConversationArguments,
     ExportArguments,
+    ForgetArguments,
     ListArguments,
     RenameArguments,
     parse,
@@ -47,6 +48,15 @@ async def delete(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, 
     return {}
 
 
+async def forget(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
+    """`{conversationId, messageId}` → `{}`: deletes a question with its answer, given either."""
+    arguments = parse(ForgetArguments, params.command, params.arguments)
+    await asyncio.to_thread(
+        ls.conversations.forget_turn, arguments.conversation_id, arguments.message_id
+    )
+    return {}
+
+
 async def export(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
     """`{conversationId, format?: "markdown" | "json"}` → `{text}`, what to write into a file."""
     arguments = parse(ExportArguments, params.command, params.arguments)
@@ -62,5 +72,6 @@ CONVERSATION_COMMANDS = {
     "opencoder.conversation": conversation,
     "opencoder.conversation.rename": rename,
     "opencoder.conversation.delete": delete,
+    "opencoder.conversation.forget": forget,
     "opencoder.conversation.export": export,
 }

@@ -13,7 +13,7 @@ STATUS = "opencoder/status"
 
 
 class StatusNotifications:
-    """Sends `{kind, busy, message}` when it has changed."""
+    """Sends `{kind, busy, message, percent?}` when it has changed."""
 
     def __init__(self, ls: "Server") -> None:
         self._ls = ls
@@ -39,7 +39,9 @@ class StatusNotifications:
             return
         status, busy = self._ls.connection.status, self._working > 0
         kind = "busy" if busy and status.kind == "ready" else status.kind
-        said = {"kind": kind, "busy": busy, "message": status.message}
+        said: dict[str, Any] = {"kind": kind, "busy": busy, "message": status.message}
+        if status.percent is not None:
+            said["percent"] = status.percent
         if said != self._sent:
             self._sent = said
             self._ls.protocol.notify(STATUS, said)

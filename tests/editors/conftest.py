@@ -134,6 +134,6 @@ def key_times(pytestconfig: pytest.Config) -> list[str]:
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
     """Print how fast ghost text came."""
     if lines := terminalreporter.config.stash.get(_KEYS, []):
-        terminalreporter.section("ghost text in Neovim")
+        terminalreporter.section("ghost text in editors")
         for line in lines:
             terminalreporter.write_line(line)

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 from lsprotocol import types
+from pygls.exceptions import JsonRpcException
 
 from tests.fakes.engine import FakeEngine
 from tests.protocol.conftest import StartEditor
@@ -212,3 +213,24 @@ async def test_an_answer_can_be_stopped_by_its_progress(editor: Editor, fake: Fa
     answer = await request
     assert (answer["text"], answer["finishReason"]) == ("One, two, ", "stopped")
     assert editor.reports["wd"][-1]["kind"] == "end"
+
+
+async def test_a_conversation_that_the_client_keeps_is_answered_and_not_kept(
+    editor: Editor, fake: FakeEngine, code_of: CodeOf
+) -> None:
+    fake.answer("Because so.")
+    messages = [
+        {"role": "user", "content": "Hello"},
+        {"role": "assistant", "content": "Hi there"},
+        {"role": "user", "content": "Why?"},
+    ]
+    arguments = {"messages": messages, "token": "a"}
+    answer = await editor.command("opencoder.answer", arguments)
+    assert (answer["text"], answer["finishReason"]) == ("Because so.", "stop")
+    assert editor.streamed("a") == "Because so."
+    asked = code_of(fake.requests[0])
+    assert asked.index("Hello") < asked.index("Hi there") < asked.index("Why?")
+    assert await editor.command("opencoder.conversations", {"all": True}) == []
+    with pytest.raises(JsonRpcException) as error:
+        await editor.command("opencoder.answer", {"messages": []})
+    assert error.value.code == -32602

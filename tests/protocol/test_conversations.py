@@ -120,3 +120,19 @@ async def test_a_conversation_is_renamed_and_exported(editor: Editor, fake: Fake
             await editor.command(export, arguments)
     with pytest.raises(JsonRpcException, match="needs a title"):
         await editor.command("opencoder.conversation.rename", {**id, "title": " "})
+
+
+async def test_one_turn_of_a_conversation_is_forgotten_by_its_question_or_its_answer(
+    editor: Editor,
+) -> None:
+    first = await chat(editor, "Hello")
+    id = {"conversationId": first["conversationId"]}
+    await chat(editor, "Why?", **id)
+    await chat(editor, "Bye", **id)
+    messages = (await editor.command("opencoder.conversation", id))["messages"]
+    for number in (2, 5):  # the question of one turn, the answer of another
+        gone = {**id, "messageId": messages[number]["id"]}
+        assert await editor.command("opencoder.conversation.forget", gone) == {}
+    assert await said(editor, first) == ["Hello", "fake .answer"]
+    with pytest.raises(JsonRpcException):
+        await editor.command("opencoder.conversation.forget", gone)

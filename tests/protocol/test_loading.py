@@ -30,8 +30,11 @@ async def test_loading_is_shown_as_progress_with_percent(
     await editor.until(lambda: _percents(editor)[-1:] == [25])
     fake.set_health(progress=0.75)
     await editor.until(lambda: _percents(editor)[-1:] == [75])
+    await editor.until(lambda: getattr(editor.statuses[-1], "percent", None) == 75)
     fake.set_health(state="ready", progress=1.0)
     await editor.until(lambda: _loading(editor)[-1]["kind"] == "end")
+    await editor.ready()
+    assert not hasattr(editor.statuses[-1], "percent")
 
 
 async def test_without_progress_in_the_editor_none_is_sent(

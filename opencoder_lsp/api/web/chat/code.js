@@ -1,4 +1,4 @@
-// Blocks of code: their language, copy, save as a file, colours.
+// Blocks of code: their language, copy, what else can be done with them, colours.
 
 import { button, make } from "./dom.js";
 
@@ -11,7 +11,9 @@ const SUFFIXES = {
 };
 let highlighter;
 
-/** Return a block of code; `host` copies and saves, as the chat's adapter does. */
+/**
+ * Return a block of code; `host` copies, and saves or has `actions`, as the chat's adapter does.
+ */
 export function codeBlock(code, language, host) {
   const text = make("code", {}, document.createTextNode(code));
   const name = /^[\w+#.-]{1,30}$/.test(language) ? language : "";
@@ -21,10 +23,15 @@ export function codeBlock(code, language, host) {
     setTimeout(() => (copy.textContent = "Copy"), 1500);
   });
   const suffix = SUFFIXES[name.toLowerCase()] ?? "txt";
-  const save = button("Save", "Save this code as a file", () =>
-    host.save(`code.${suffix}`, text.textContent),
+  const save = {
+    text: "Save",
+    label: "Save this code as a file",
+    run: (code) => host.save(`code.${suffix}`, code),
+  };
+  const others = (host.actions ?? [save]).map(({ text: sign, label, run }) =>
+    button(sign, label, () => run(text.textContent, name)),
   );
-  const head = make("div", { className: "code-head" }, make("span", {}, name || "text"), copy, save);
+  const head = make("div", { className: "code-head" }, make("span", {}, name || "text"), copy, ...others);
   const label = name ? `Code, ${name}` : "Code";
   const scroll = make("pre", { tabIndex: 0, role: "region", "aria-label": label }, text);
   const block = make("div", { className: "code" }, head, scroll);

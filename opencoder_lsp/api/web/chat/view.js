@@ -8,6 +8,7 @@
 //   count({message, conversationId}) → {tokens, limit, dropped, fits}, or null
 //   fill(prompt) → the text of a prompt, or null     copy(text)
 //   save(name, text)   prompts() → the prompts       changed(conversation)   failed(error)
+//   actions, in the place of `save`: [{text, label, run(code, language)}], buttons of code blocks
 //
 // Events are those of api/turns.py: begin, dropped, text, end.
 

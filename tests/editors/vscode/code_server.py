@@ -1,0 +1,161 @@
+"""A code-server of a test's own: VS Code in the browser, with the extension installed."""
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+import aiohttp
+
+from tests.editors.vscode.installation import ROOT, Installation
+
+# Nothing that asks a question, fetches something, or completes in our place.
+QUIET: dict[str, Any] = {
+    "security.workspace.trust.enabled": False,
+    "security.workspace.trust.startupPrompt": "never",
+    "security.workspace.trust.banner": "never",
+    "workbench.startupEditor": "none",
+    "workbench.tips.enabled": False,
+    "workbench.welcomePage.walkthroughs.openOnInstall": False,
+    "workbench.enableExperiments": False,
+    "workbench.secondarySideBar.defaultVisibility": "hidden",
+    "workbench.editor.enablePreview": False,
+    "window.restoreWindows": "none",
+    "telemetry.telemetryLevel": "off",
+    "update.mode": "none",
+    "extensions.autoUpdate": False,
+    "extensions.autoCheckUpdates": False,
+    "extensions.ignoreRecommendations": True,
+    "git.enabled": False,
+    "editor.minimap.enabled": False,
+    "editor.quickSuggestions": {"other": "off", "comments": "off", "strings": "off"},
+    "editor.autoClosingBrackets": "never",
+    "editor.autoIndent": "none",
+    "editor.fontFamily": "DejaVu Sans Mono, monospace",
+    "files.autoSave": "off",
+    "files.hotExit": "off",
+    # So that an answer in the fake engine's script goes to what a test asks for.
+    "opencoder.completion.ahead": False,
+    "chat.disableAIFeatures": True,
+}
+
+
+@dataclass
+class CodeServer:
+    """A code-server that runs, and the folder with the user's data."""
+
+    url: str
+    data: Path
+
+    def address(self, folder: Path) -> str:
+        """Return the address of a window with a folder."""
+        return f"{self.url}/?folder={quote(str(folder))}"
+
+    def set(self, changes: Mapping[str, Any]) -> None:
+        """
+        Change the user's settings for windows that are loaded from now on; None stands for ours.
+
+        A window that is open sees nothing: what watches files is native code that is not installed.
+        """
+        file = self.data / "User" / "settings.json"
+        settings = json.loads(file.read_text(encoding="utf-8"))
+        for name, value in changes.items():
+            settings[name] = QUIET.get(name) if value is None else value
+        kept = {name: value for name, value in settings.items() if value is not None}
+        file.write_text(json.dumps(kept), encoding="utf-8")
+
+
+def program(folder: Path, before: str = "") -> Path:
+    """Write a program `opencoder-lsp` that runs this project; `before` is Python to run first."""
+    path = folder / "opencoder-lsp"
+    folder.mkdir(parents=True, exist_ok=True)
+    code = f"{before}\nfrom opencoder_lsp.cli.main import main\nmain()\n"
+    (folder / "opencoder_lsp_program.py").write_text(code, encoding="utf-8")
+    # exec, so that the editor's child is the server itself.
+    script = f'#!/bin/sh\nexec "{sys.executable}" "{folder}/opencoder_lsp_program.py" "$@"\n'
+    path.write_text(script, encoding="utf-8")
+    path.chmod(0o755)
+    return path
+
+
+@asynccontextmanager
+async def code_server(
+    installed: Installation, vsix: Path, home: Path, environment: Mapping[str, str]
+) -> AsyncIterator[CodeServer]:
+    """Run a code-server whose user lives in `home`."""
+    data, extensions = home / "data", home / "extensions"
+    (data / "User").mkdir(parents=True)
+    (data / "User" / "settings.json").write_text(json.dumps(QUIET), encoding="utf-8")
+    folders: list[str | Path] = ["--user-data-dir", data, "--extensions-dir", extensions]
+    command = installed.command(*folders, "--config", home / "config.yaml")
+    path = os.pathsep.join([str(installed.node.parent), os.environ["PATH"]])
+    env = {**os.environ, "HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT), **environment}
+    for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
+        env[name] = str(home / name.lower())
+    await _install([*command, "--install-extension", str(vsix)], env)
+    port = _free_port()
+    options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{port}", "--disable-telemetry"]
+    options += ["--disable-update-check", "--disable-getting-started-override", "--disable-proxy"]
+    quiet = asyncio.subprocess.DEVNULL
+    process = await asyncio.create_subprocess_exec(
+        *command, *options, env=env, stdout=quiet, stderr=quiet, start_new_session=True
+    )
+    try:
+        server = CodeServer(f"http://127.0.0.1:{port}", data)
+        await _up(server, process)
+        yield server
+    finally:
+        await _end(process)
+
+
+async def _install(command: list[str], env: Mapping[str, str]) -> None:
+    pipe = asyncio.subprocess.PIPE
+    child = await asyncio.create_subprocess_exec(*command, env=env, stdout=pipe, stderr=pipe)
+    out, err = await child.communicate()
+    assert child.returncode == 0, (out + err).decode()
+
+
+def _free_port() -> int:
+    with socket.socket() as listening:
+        listening.bind(("127.0.0.1", 0))
+        port: int = listening.getsockname()[1]
+        return port
+
+
+async def _up(server: CodeServer, process: asyncio.subprocess.Process) -> None:
+    async with aiohttp.ClientSession() as session:
+        while True:
+            assert process.returncode is None, "code-server has ended"
+            with suppress(aiohttp.ClientError):
+                async with session.get(f"{server.url}/healthz") as answer:
+                    if answer.status == 200:
+                        return
+            await asyncio.sleep(0.05)  # nothing tells
+
+
+async def _end(process: asyncio.subprocess.Process) -> None:
+    """End the whole group: extension hosts and language servers outlive code-server a while."""
+    for number, tries in ((signal.SIGTERM, 200), (signal.SIGKILL, 100)):
+        with suppress(ProcessLookupError):
+            os.killpg(process.pid, number)
+        for _ in range(tries):
+            if process.returncode is not None and not _lives(process.pid):
+                return
+            await asyncio.sleep(0.05)
+    raise AssertionError("code-server's processes do not end")
+
+
+def _lives(group: int) -> bool:
+    try:
+        os.killpg(group, 0)
+    except ProcessLookupError:
+        return False
+    return True

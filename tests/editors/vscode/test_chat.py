@@ -1,0 +1,154 @@
+"""The chat in the side bar of VS Code."""
+
+from typing import Any
+
+import pytest
+
+from tests.api.web.test_hostile import HOSTILE, canary
+from tests.editors.vscode.workbench import MARKS, Workbench
+
+__all__ = ["canary"]  # a fixture
+
+pytestmark = MARKS
+
+
+async def new(person: Workbench) -> None:
+    """Begin a new conversation."""
+    await person.command("New Chat")
+    await person.chat.get_by_text("Ask something to begin").wait_for()
+
+
+def button(person: Workbench, name: str) -> Any:
+    """Return a button of the chat."""
+    return person.chat.get_by_role("button", name=name, exact=True)
+
+
+async def test_an_answer_streams_is_stopped_goes_on_and_is_regenerated(person: Workbench) -> None:
+    await new(person)
+    person.engine.answer("One, two, three.")
+    person.engine.pause_after(2)
+    await person.ask("Count.")
+    await person.chat.get_by_text("One, two,").wait_for()
+    await button(person, "Stop the answer").click()
+    await person.chat_says("Stopped.")
+    person.engine.resume()
+    person.engine.answer("three.")
+    await button(person, "Continue this answer").click()
+    await person.chat.get_by_text("One, two, three.").wait_for()
+    await person.chat_says("The answer is complete")
+    person.engine.answer("Four.")
+    await button(person, "Regenerate the answer").click()
+    await person.chat.get_by_text("Four.").wait_for()
+    await person.chat_says("The answer is complete")
+    assert await person.messages() == ["Count.", "Four."]
+
+
+async def test_the_last_question_is_edited_and_a_turn_deleted(person: Workbench) -> None:
+    await new(person)
+    await person.turn("Hello", "Hi.")
+    await person.turn("Why?", "So.")
+    await button(person, "Edit this question").click()  # there is one: the last question's
+    await person.chat.get_by_role("textbox", name="Edit question").fill("How?")
+    person.engine.answer("Like this.")
+    await button(person, "Save and send; what follows is replaced").click()
+    await person.chat.get_by_text("Like this.").wait_for()
+    await person.chat_says("The answer is complete")
+    assert await person.messages() == ["Hello", "Hi.", "How?", "Like this."]
+    await button(person, "Delete this question and its answer").first.click()
+    await person.chat.get_by_text("Hello").wait_for(state="detached")
+    assert await person.messages() == ["How?", "Like this."]
+
+
+async def test_files_and_selections_go_along_once(person: Workbench) -> None:
+    await person.open("def add(a, b):\n    return a + b\n")
+    await new(person)
+    await button(person, "Attach the open file").click()
+    await button(person, "Do not attach mean.py").wait_for()
+    await person.turn("What is it?", "A sum.")
+    await person.chat.get_by_text("With mean.py.").wait_for()
+    assert await button(person, "Do not attach mean.py").count() == 0
+    await person.page.locator(".editor-instance .view-lines").first.click()
+    await person.press("Control+Home", "Shift+End")
+    await person.command("Attach Selection to Chat")
+    await button(person, "Do not attach mean.py:1").click()
+    assert await button(person, "Do not attach mean.py:1").count() == 0
+
+
+async def test_code_is_inserted_applied_and_opened_as_a_file(person: Workbench) -> None:
+    file = await person.open("a = 1\nb = 2\n")
+    await new(person)
+    answer = "Take the *next* number:\n\n```python\nc = 3\n```\n\nIt is the sum $c = a + b$.\n"
+    await person.turn("What could come next?", answer)
+    await person.picture("chat")
+    await button(person, "Insert this code at the cursor").click()
+    assert await person.save(file) == b"c = 3a = 1\nb = 2\n"
+    await person.press("Control+End", "ArrowUp", "Shift+End")
+    await button(person, "Put this code in the place of the selection").click()
+    await person.page.locator(".tab.active").filter(has_text="✓ accept, ✗ discard").wait_for()
+    await person.page.get_by_role("button", name="Accept").first.click()
+    await person.page.locator(".tab.active[data-resource-name='mean.py']").wait_for()
+    assert await person.save(file) == b"c = 3a = 1\nc = 3\n"
+    await button(person, "Open this code as a new file").click()
+    await person.page.locator(".tab.active").filter(has_text="Untitled").wait_for()
+
+
+async def test_a_conversation_is_there_again_after_a_reload_and_in_the_history(
+    person: Workbench,
+) -> None:
+    await new(person)
+    await person.turn("Remember this", "I do.")
+    await new(person)
+    await person.turn("And that", "That, too.")
+    await person.load()
+    await person.ready()
+    await person.command("Open Chat")
+    await person.chat.get_by_text("That, too.").wait_for()
+    assert await person.messages() == ["And that", "That, too."]
+    await person.command("Earlier Chats…")
+    await person.choose("Remember this")
+    await person.chat.get_by_text("I do.").wait_for()
+    assert await person.messages() == ["Remember this", "I do."]
+    await person.turn("Go on", "Gladly.")
+    assert len(await person.messages()) == 4
+
+
+async def test_an_engine_that_fails_keeps_the_question_which_can_be_asked_again(
+    person: Workbench,
+) -> None:
+    await new(person)
+    person.engine.fail_with(500, "the GPU has gone")
+    await person.ask("Are you there?")
+    await person.chat_says("Failed")
+    assert await person.messages() == ["Are you there?"]
+    person.engine.answer("Yes.")
+    await button(person, "Regenerate the answer").click()
+    await person.chat.get_by_text("Yes.").wait_for()
+    await person.chat_says("The answer is complete")
+    assert await person.messages() == ["Are you there?", "Yes."]
+
+
+@pytest.mark.fault("F65")
+async def test_hostile_markdown_is_inert_in_the_chat_and_under_the_code(
+    person: Workbench, canary: tuple[str, list[str]]
+) -> None:
+    address, asked = canary
+    await new(person)
+    await person.turn("Be hostile", HOSTILE.format(canary=address))
+    await person.chat.locator("article table").wait_for()
+    made = ".messages :is(img, script, iframe, style, link, meta, object, embed, form)"
+    assert await person.chat.locator(made).count() == 0
+    frame = person.chat.locator("body")
+    assert await frame.evaluate("() => window.hacked") is None
+    places = "(body) => [...body.querySelectorAll('.messages a')].map((one) => one.protocol)"
+    assert set(await frame.evaluate(places)) <= {"http:", "https:"}
+    await person.open("def add(a, b):\n    return a + b\n")
+    person.engine.answer(HOSTILE.format(canary=address))
+    await person.press("Control+a")
+    await person.command("Explain")
+    thread = person.page.locator(".review-widget")
+    await thread.get_by_text("Ask further").first.wait_for()
+    assert await thread.locator(".comment-body :is(img, script, iframe, table img)").count() == 0
+    assert await person.page.evaluate("window.hacked") is None
+    await thread.get_by_role("button", name="Close").click()
+    assert asked == []
+    assert not [place for place in person.places if place.startswith(address)]

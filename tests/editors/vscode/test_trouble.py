@@ -1,0 +1,101 @@
+"""What is missing, wrong or not to be trusted, and what VS Code's user hears of it."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.editors.vscode.code_server import CodeServer, program
+from tests.editors.vscode.window import opened
+from tests.editors.vscode.workbench import MARKS
+from tests.fakes.engine import FakeEngine
+
+pytestmark = MARKS
+
+# A Python that makes "environments" without downloading anything.
+_PYTHON = """\
+#!/bin/sh
+case "$1 $2" in
+"-c "*) exit 0 ;;
+"-m venv") mkdir -p "$3/bin" && cp "$0" "$3/bin/python" ;;
+"-m pip") echo "Collecting opencoder-lsp" && cp "{program}" "$(dirname "$0")/opencoder-lsp" ;;
+esac
+"""
+
+
+def work(home: Path, name: str) -> Path:
+    """Make a folder to work in, with a file in it."""
+    folder = home / "work" / name
+    folder.mkdir(parents=True)
+    (folder / "mean.py").write_text("import os\n", encoding="utf-8")
+    return folder
+
+
+async def test_a_server_that_is_missing_is_installed_on_demand(
+    browser: Any, server: CodeServer, engine: FakeEngine, home: Path
+) -> None:
+    real = home / ".local" / "bin" / "opencoder-lsp"
+    hidden = real.with_name("hidden")
+    real.rename(hidden)
+    python = home / "python"
+    python.write_text(_PYTHON.format(program=hidden), encoding="utf-8")
+    python.chmod(0o755)
+    server.set({"opencoder.server.python": str(python)})
+    try:
+        async with opened(browser, server, engine, work(home, "missing")) as person:
+            await person.status("opencoder-lsp is not installed")
+            message = await person.notification("opencoder-lsp is not installed")
+            await person.picture("missing")
+            await message.get_by_role("button", name="Install").click()
+            await person.ready()
+    finally:
+        hidden.rename(real)
+        server.set({"opencoder.server.python": None})
+
+
+async def test_a_server_of_another_version_is_named(
+    browser: Any, server: CodeServer, engine: FakeEngine, home: Path
+) -> None:
+    other = program(home / "other", "import opencoder_lsp\nopencoder_lsp.__version__ = '99.1.0'")
+    server.set({"opencoder.server.path": str(other)})
+    try:
+        async with opened(browser, server, engine, work(home, "version")) as person:
+            await person.notification("opencoder-lsp is 99.1.0, and this extension needs")
+    finally:
+        server.set({"opencoder.server.path": None})
+
+
+@pytest.mark.fault("F64")
+async def test_no_workspace_names_a_program_and_without_trust_nothing_is_started(
+    browser: Any, server: CodeServer, engine: FakeEngine, home: Path
+) -> None:
+    folder = work(home, "hostile")
+    trace = folder / "was-run"
+    evil = folder / "evil"
+    evil.write_text(f"#!/bin/sh\ntouch '{trace}'\n", encoding="utf-8")
+    evil.chmod(0o755)
+    settings = {
+        "opencoder.server.path": str(evil),
+        "opencoder.server.python": str(evil),
+        "opencoder.engine.url": "http://127.0.0.1:9",
+        "opencoder.model.name": "/nowhere",
+    }
+    (folder / ".vscode").mkdir()
+    (folder / ".vscode" / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    # Trusted, its settings still name nothing: the server is the user's own.
+    async with opened(browser, server, engine, folder) as person:
+        await person.ready()
+    await engine.leased(0)
+    server.set({"security.workspace.trust.enabled": True})
+    try:
+        async with opened(browser, server, engine, folder) as person:
+            await person.status("off until you trust this workspace")
+            assert engine.leases == 0
+            assert not trace.exists()
+            await person.command(">Workspaces: Manage Workspace Trust")
+            await person.page.get_by_role("button", name="Trust", exact=True).first.click()
+            await person.ready()
+    finally:
+        server.set({"security.workspace.trust.enabled": None})
+    assert not trace.exists()
