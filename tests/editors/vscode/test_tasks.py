@@ -33,7 +33,7 @@ async def compares(person: Workbench) -> None:
 
 async def proposed(person: Workbench, title: str, answer: str) -> None:
     """Ask for a change of the whole file that is open, and look at it."""
-    person.engine.answer(f"```python\n{answer}```\n")
+    person.engine.default = f"```python\n{answer}```\n"
     await person.press("Control+a")
     await person.command(title)
     await compares(person)
@@ -43,7 +43,7 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
     person: Workbench,
 ) -> None:
     await person.open(SOURCE)
-    person.engine.answer("It **takes** b from a.\n\n```python\nadd(2, 1)\n```\n")
+    person.engine.default = "It **takes** b from a.\n\n```python\nadd(2, 1)\n```\n"
     person.engine.pause_after(2)
     await person.press("Control+a")
     await person.command("Explain")
@@ -53,7 +53,7 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
     await thread(person).get_by_text("add(2, 1)").wait_for()
     assert await thread(person).locator(".comment-body strong").all_inner_texts() == ["takes"]
     await person.picture("explanation")
-    person.engine.answer("Because *minus* does.")
+    person.engine.default = "Because *minus* does."
     await thread(person).locator(".monaco-editor").last.click()
     await person.type("Why is that?")
     await person.press("Control+Enter")
@@ -64,7 +64,7 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
 
 async def test_an_explanation_is_stopped_and_the_engine_with_it(person: Workbench) -> None:
     await person.open(SOURCE)
-    person.engine.answer("It goes on and on and on.")
+    person.engine.default = "It goes on and on and on."
     person.engine.pause_after(2)
     before = person.engine.cancellations
     await person.command("Explain")
@@ -78,7 +78,7 @@ async def test_an_explanation_is_stopped_and_the_engine_with_it(person: Workbenc
 async def test_what_the_lightbulb_offers_is_shown_the_same_way(person: Workbench) -> None:
     await person.open(SOURCE)
     await person.press("Control+a", "Control+.")
-    person.engine.answer("It takes b from a.")
+    person.engine.default = "It takes b from a."
     await person.page.get_by_text("Explain with OpenCoder").click()
     await thread(person).get_by_text("It takes b from a.").wait_for()
     await close(person)
@@ -87,7 +87,7 @@ async def test_what_the_lightbulb_offers_is_shown_the_same_way(person: Workbench
 async def test_an_edit_from_the_lightbulb_is_looked_at_as_any_other(person: Workbench) -> None:
     await person.open(SOURCE)
     await person.press("Control+a", "Control+.")
-    person.engine.answer(f"```python\n{FIXED}```\n")
+    person.engine.default = f"```python\n{FIXED}```\n"
     await person.page.get_by_text("Refactor with OpenCoder").click()
     await compares(person)
     await person.press("Escape")
@@ -130,7 +130,7 @@ async def test_a_change_of_a_file_that_was_changed_since_is_not_made(person: Wor
 
 async def test_documentation_is_written_into_the_function(person: Workbench) -> None:
     file = await person.open(FIXED)
-    person.engine.answer('"""Return the sum of a and b."""\n')
+    person.engine.default = '"""Return the sum of a and b."""\n'
     await person.command("Document")
     await compares(person)
     await person.press("Control+Enter")
@@ -150,7 +150,7 @@ async def test_tests_are_a_new_file(person: Workbench) -> None:
 
 async def test_refactoring_asks_what_is_to_change(person: Workbench) -> None:
     await person.open(SOURCE)
-    person.engine.answer(f"```python\n{FIXED}```\n")
+    person.engine.default = f"```python\n{FIXED}```\n"
     await person.press("Control+a")
     await person.command("Refactor…")
     await person.page.locator(".quick-input-widget input.input").fill("Add them")
@@ -161,7 +161,7 @@ async def test_refactoring_asks_what_is_to_change(person: Workbench) -> None:
 
 async def test_an_answer_without_a_change_is_said_so_and_can_be_read(person: Workbench) -> None:
     await person.open(SOURCE)
-    person.engine.answer("There is nothing wrong with it.")
+    person.engine.default = "There is nothing wrong with it."
     await person.press("Control+a")
     await person.command("Fix")
     message = await person.notification("nothing is changed")
@@ -172,7 +172,7 @@ async def test_an_answer_without_a_change_is_said_so_and_can_be_read(person: Wor
 async def test_the_user_may_have_explanations_in_a_document(person: Workbench) -> None:
     async with person.settings({"opencoder.explain.view": "document"}):
         await person.open(SOURCE)
-        person.engine.answer("It takes b from a.")
+        person.engine.default = "It takes b from a."
         await person.command("Explain")
         await person.page.locator(".tab").filter(has_text="Explanation.md").wait_for()
         await person.page.locator(".view-lines").get_by_text("It takes b from a.").wait_for()
