@@ -82,7 +82,7 @@ def build(
     `chosen` makes of it.
 
     With `heal` the answer's first tokens are those of `forced_prefix`: allow for them in
-    `max_tokens`. Of `snippets`, which stand best first, those go along that fit a quarter of the
+    `max_tokens`. Of `snippets`, which stand best first, those go along that fit an eighth of the
     limit (half of it in a short file). With `imports` those of the file stand in front of code
     whose beginning does not fit. Mode "prefix" takes neither, and no code after the cursor.
 
@@ -100,7 +100,7 @@ def build(
         following = _following(suffix.replace("\r\n", "\n"), keep_line_end=mode == "fim")
         after = _head(following, tokenizer, limit // 4)
         laid_out, written = _layouts(place, after, tokenizer, template, mode, fim_order, limit)
-        share = limit // 2 if len(prefix) <= limit // 4 * STEP else limit // 4
+        share = limit // 2 if len(prefix) <= limit // 4 * STEP else limit // 8
         layout = laid_out(taken := fitting(snippets, written, tokenizer, share))
         if taken and len(layout("")) > limit - limit // 4:  # the code itself comes first
             layout = laid_out(())
