@@ -60,6 +60,7 @@ async def window(
     folder.mkdir(parents=True)
     async with opened(browser, server, engine, folder) as person:
         await person.ready()
+        await person.completes()
         yield person
 
 

@@ -60,18 +60,19 @@ async def test_the_last_question_is_edited_and_a_turn_deleted(person: Workbench)
 
 
 async def test_files_and_selections_go_along_once(person: Workbench) -> None:
-    await person.open("def add(a, b):\n    return a + b\n")
+    file = await person.open("def add(a, b):\n    return a + b\n")
+    name = f"{file.parent.name}/mean.py"
     await new(person)
     await button(person, "Attach the open file").click()
-    await button(person, "Do not attach mean.py").wait_for()
+    await button(person, f"Do not attach {name}").wait_for()
     await person.turn("What is it?", "A sum.")
-    await person.chat.get_by_text("With mean.py.").wait_for()
-    assert await button(person, "Do not attach mean.py").count() == 0
+    await person.chat.get_by_text(f"With {name}.").wait_for()
+    assert await button(person, f"Do not attach {name}").count() == 0
     await person.page.locator(".editor-instance .view-lines").first.click()
     await person.press("Control+Home", "Shift+End")
     await person.command("Attach Selection to Chat")
-    await button(person, "Do not attach mean.py:1").click()
-    assert await button(person, "Do not attach mean.py:1").count() == 0
+    await button(person, f"Do not attach {name}:1").click()
+    assert await button(person, f"Do not attach {name}:1").count() == 0
 
 
 async def test_code_is_inserted_applied_and_opened_as_a_file(person: Workbench) -> None:

@@ -7,6 +7,7 @@ from tests.editors.vscode.workbench import MARKS, Workbench
 pytestmark = MARKS
 
 SOURCE = "def add(a, b):\n    return a - b\n"
+REVIEWED = "✓ accept, ✗ discard"  # in the title of a change
 FIXED = "def add(a, b):\n    return a + b\n"
 
 
@@ -22,13 +23,17 @@ async def close(person: Workbench) -> None:
 
 
 async def looks_at(person: Workbench, name: str = "mean.py") -> None:
-    """Wait until a file is in front."""
-    await person.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
+    """Wait until a file itself is in front, where one can type."""
+    tab = person.page.locator(f".tab.active[data-resource-name='{name}']")
+    await tab.filter(has_not_text=REVIEWED).wait_for()
+    plain = ".monaco-editor.focused:not(.monaco-diff-editor *)"
+    await person.page.locator(f".editor-instance {plain}").first.wait_for()
 
 
 async def compares(person: Workbench) -> None:
     """Wait until a change is in front, to be accepted or discarded."""
-    await person.page.locator(".tab.active").filter(has_text="✓ accept, ✗ discard").wait_for()
+    await person.page.locator(".tab.active").filter(has_text=REVIEWED).wait_for()
+    await person.page.locator(".monaco-diff-editor .monaco-editor.focused").first.wait_for()
 
 
 async def proposed(person: Workbench, title: str, answer: str) -> None:
@@ -140,12 +145,12 @@ async def test_documentation_is_written_into_the_function(person: Workbench) -> 
 
 
 async def test_tests_are_a_new_file(person: Workbench) -> None:
-    await person.open(FIXED)
+    file = await person.open(FIXED)
     tests = "from mean import add\n\n\ndef test_add():\n    assert add(1, 2) == 3\n"
     await proposed(person, "Write Tests", tests)
     await person.press("Control+Enter")
     await looks_at(person, "test_mean.py")
-    assert await person.save(person.folder / "test_mean.py") == tests.encode()
+    assert await person.save(file.parent / "test_mean.py") == tests.encode()
 
 
 async def test_refactoring_asks_what_is_to_change(person: Workbench) -> None:

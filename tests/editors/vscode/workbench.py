@@ -27,6 +27,14 @@ _GHOST = """() => [...document.querySelectorAll(".suggest-preview-text, [class*=
     .map((one) => one.textContent).join("").replace(/\\u00a0/g, " ")"""
 
 
+def _late() -> type[Exception]:
+    """Return what Playwright raises when something has not come in time."""
+    from playwright.async_api import TimeoutError
+
+    late: type[Exception] = TimeoutError
+    return late
+
+
 class Workbench:
     """A window of VS Code on a folder."""
 
@@ -35,6 +43,7 @@ class Workbench:
         self.server = server
         self.engine = engine
         self.folder = folder
+        self.files = 0
         self.places: set[str] = set()
         page.on("request", lambda request: self.places.add(request.url))
 
@@ -62,6 +71,20 @@ class Workbench:
         item = self.page.locator("[id='opencoder-lsp.opencoder.opencoder.status']")
         await item.filter(has_text=text).or_(item.get_by_label(text)).first.wait_for()
 
+    async def completes(self) -> None:
+        """Wait until suggestions come as one types: a new window does not ask for any at first."""
+        self.engine.default = "first()"
+        await self.open("", "first.py")
+        for patience in (3_000, 5_000, 10_000, 60_000):
+            await self.type("x = ")
+            try:
+                await self.ghost("first()", timeout=patience)
+            except _late():
+                await self.press("Control+a", "Delete")
+            else:
+                return await self.close_all()
+        raise AssertionError("no suggestion came")
+
     async def ready(self) -> None:
         """Wait until the engine is ready for the server of this window."""
         await self.status("is ready")
@@ -84,19 +107,37 @@ class Workbench:
         await self.press("Enter")
 
     async def command(self, title: str) -> None:
-        """Run a command by its title."""
-        await self.press("F1")
-        await self.choose(f">OpenCoder: {title}" if not title.startswith(">") else title)
+        """Run a command by its title; the list closes when something else takes the focus."""
+        text = f">OpenCoder: {title}" if not title.startswith(">") else title
+        box = self.page.locator(".quick-input-widget")
+        row = box.locator(".quick-input-list .monaco-list-row.focused")
+        for patience in (5_000, 10_000, 45_000):
+            await self.press("F1")
+            try:
+                await box.locator("input.input").fill(text, timeout=patience)
+                await row.filter(has_text=text.removeprefix(">")).first.wait_for(timeout=patience)
+            except _late():
+                await self.press("Escape")
+            else:
+                return await self.press("Enter")
+        raise AssertionError(f"no such command: {text}")
 
     async def open(self, text: str | bytes, name: str = "mean.py") -> Path:
-        """Write a file, open it and put the cursor into it."""
-        file = self.folder / name
+        """
+        Write a file, open it and put the cursor into it.
+
+        It has a folder of its own: VS Code, which watches no files here, may remember a text.
+        """
+        self.files += 1
+        file = self.folder / f"file{self.files:03}" / name
+        file.parent.mkdir()
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         await self.press("Control+p")
         box = self.page.locator(".quick-input-widget input.input")
         await box.fill(str(file))
         row = self.page.locator(".quick-input-list .monaco-list-row.focused")
-        await row.filter(has_text=name).first.wait_for()
+        # Files of this name that were opened before stand there, too.
+        await row.filter(has_text=name).filter(has_text=file.parent.name).first.wait_for()
         await self.press("Enter")
         await self.page.locator(f".tab.active[data-resource-name='{name}']").wait_for()
         await self.page.locator(".editor-instance .monaco-editor.focused").first.wait_for()
@@ -112,9 +153,9 @@ class Workbench:
             await tabs.nth(count - 1).wait_for(state="detached")
         await self.command(">Notifications: Clear All Notifications")
 
-    async def ghost(self, text: str) -> None:
+    async def ghost(self, text: str, **how: Any) -> None:
         """Wait until ghost text with this in it is on the screen."""
-        await self.page.wait_for_function(f"(text) => ({_GHOST})().includes(text)", arg=text)
+        await self.page.wait_for_function(f"(text) => ({_GHOST})().includes(text)", arg=text, **how)
 
     async def no_ghost(self) -> None:
         """Wait until there is no ghost text on the screen."""
@@ -127,7 +168,7 @@ class Workbench:
 
     async def save(self, file: Path) -> bytes:
         """Save the file, which has been changed, and return what is on the disk."""
-        await self.page.locator(".tab.active.dirty").wait_for()
+        await self.page.locator(".tab.active.dirty").click()  # keys may still go to the chat
         await self.press("Control+s")
         await self.page.locator(".tab.active:not(.dirty)").wait_for()
         return await asyncio.to_thread(file.read_bytes)

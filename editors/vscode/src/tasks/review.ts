@@ -35,7 +35,7 @@ export class Review implements vscode.Disposable {
 
   /** Show what a change does, in the place of one that is still looked at. */
   async propose(title: string, change: FileChange): Promise<void> {
-    await this.discard();
+    if (this.proposal) await this.close();
     const uri = vscode.Uri.parse(change.uri, true);
     const document = change.isNew ? undefined : await vscode.workspace.openTextDocument(uri);
     const offsetAt = ({ line, character }: { line: number; character: number }) =>
@@ -71,8 +71,13 @@ export class Review implements vscode.Disposable {
     await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(uri));
   }
 
+  /** Leave the file as it is, and go back to it. */
   async discard(): Promise<void> {
-    if (this.proposal) await this.close();
+    const change = this.proposal?.change;
+    if (change === undefined) return;
+    await this.close();
+    if (change.isNew) return;
+    await vscode.window.showTextDocument(await vscode.workspace.openTextDocument(vscode.Uri.parse(change.uri, true)));
   }
 
   private keep(uri: vscode.Uri, text: string): vscode.Uri {
