@@ -1,5 +1,7 @@
 """Talking with the model in a browser."""
 
+import asyncio
+import re
 from typing import Any
 
 import pytest
@@ -9,6 +11,9 @@ from tests.api.conftest import Api
 from tests.api.web.conftest import Chat
 
 pytestmark = pytest.mark.browser
+
+READ = re.compile(r"/conversations/[^/?]+$")  # the route of one of them
+BEGIN = re.compile(r"/turns$")
 
 MARKDOWN = """\
 Use **sorted**, as in
@@ -151,6 +156,33 @@ async def test_another_conversation_can_be_looked_at_meanwhile(chat: Chat) -> No
     chat.fake.resume()
     await chat.says("The answer is complete")
     assert await chat.messages() == ["second", "slow answer"]
+
+
+async def test_a_question_may_come_while_the_last_answer_is_still_read_back(chat: Chat) -> None:
+    await chat.turn("One?", "first")
+    free, reading, read = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Any) -> None:
+        reading.set()
+        await free.wait()
+        await route.continue_()
+
+    async def wait(route: Any) -> None:
+        await read.wait()
+        await route.continue_()
+
+    await chat.page.route(READ, hold)
+    await chat.turn("Two?", "second")
+    await reading.wait()
+    await chat.page.route(BEGIN, wait)
+    chat.fake.answer("third")
+    await chat.ask("Three?")
+    async with chat.page.expect_response(READ):
+        free.set()
+    read.set()
+    await chat.answer.get_by_text("third").wait_for()
+    await chat.says("The answer is complete")
+    assert await chat.messages() == ["One?", "first", "Two?", "second", "Three?", "third"]
 
 
 async def test_a_failure_is_told_and_nothing_hangs(chat: Chat) -> None:

@@ -73,9 +73,12 @@ export class ChatView {
   async #begin(asked, draft = "") {
     if (this.turn || this.beginning) return;
     this.beginning = true;
-    const shown = this.conversation;
     this.say("Waiting for the model…");
+    const id = this.conversation?.id;
     try {
+      await this.reloading; // or its end would look as if another conversation were shown
+      const shown = this.conversation;
+      if (shown?.id !== id) throw new Error("another conversation is shown now");
       const last = asked.action === "ask" ? {} : { lastMessageId: shown.messages.at(-1)?.id };
       const begun = await this.adapter.begin({ ...asked, ...last, conversationId: shown?.id });
       if (this.conversation !== shown) return; // another one is looked at by now
@@ -116,7 +119,7 @@ export class ChatView {
     const failed = turn.ending?.error;
     this.say(failed ? `Failed: ${failed}` : turn.ending?.finishReason === "stopped" ? "Stopped." : "");
     if (!failed && turn.ending?.finishReason !== "stopped") this.say("The answer is complete.");
-    await this.#reload();
+    await (this.reloading = this.#reload());
   }
 
   async #listen(turn) {
