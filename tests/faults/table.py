@@ -74,6 +74,7 @@ FAULTS = {
     "F60": "A damaged model is named with its file and the cure, and not started for ever.",
     "F62": "Without handles or disk requests fail, and work again afterwards; clocks may jump.",
     "F63": "A server elsewhere that refuses, breaks off, stalls or lies is an error of its kind.",
+    "F64": "A workspace in VS Code names no program, address or model; untrusted, it starts nothing.",
     "F65": "What a model says is inert on the chat page, and asks for nothing elsewhere.",
     "F66": "Secrets reach no prompt, text reaches no log, and nothing reaches for a network.",
     # pygls 2.1.1
@@ -146,5 +147,4 @@ LEFT_OUT = {
 # Faults that are not in the table, and why.
 OUTSIDE = {
     "F61": "S10 and S11 say what is refused so far",
-    "F64": "no extension that a workspace could configure is built yet; S19 is the server's part",
 }

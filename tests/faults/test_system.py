@@ -24,10 +24,12 @@ from tests.faults.session import ask, chat, document, patched, popups, suggested
 from tests.protocol.raw import RawServer
 
 PACKAGE = Path(opencoder_lsp.__file__).parent
-# Where the time of day is looked at, to be written down: nothing waits for it.
+# Where the time of day is looked at, to be written down: nothing waits for it. Only a server's
+# `Retry-After` may be a date, and what is waited for one is limited.
 BY_THE_CLOCK = {
     "api/answers.py",
     "api/app.py",
+    "client/http.py",
     "conversations/archives.py",
     "conversations/entries.py",
     "engine/answer.py",
