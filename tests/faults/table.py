@@ -74,7 +74,7 @@ FAULTS = {
     "F60": "A damaged model is named with its file and the cure, and not started for ever.",
     "F62": "Without handles or disk requests fail, and work again afterwards; clocks may jump.",
     "F63": "A server elsewhere that refuses, breaks off, stalls or lies is an error of its kind.",
-    "F64": "A workspace in VS Code names no program, address or model; untrusted, it starts nothing.",
+    "F64": "A workspace in VS Code names no program, address or model, and untrusted starts none.",
     "F65": "What a model says is inert on the chat page, and asks for nothing elsewhere.",
     "F66": "Secrets reach no prompt, text reaches no log, and nothing reaches for a network.",
     # pygls 2.1.1

@@ -51,4 +51,4 @@ def test_a_fault_with_one_failing_test_has_failed() -> None:
     assert outcomes["F02"] == "failed"
     assert outcomes["F03"] == "skipped"
     assert outcomes["F04"] == "not run"
-    assert outcomes["F64"] == "outside"
+    assert outcomes["F61"] == "outside"
