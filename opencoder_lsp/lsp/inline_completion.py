@@ -144,7 +144,7 @@ async def suggestions_at(
         return []
     ls.troubles.recovered()
     finished = [finish(place, text) for text in texts]
-    if finished and finished[0] and finished[0] != Insertion(texts[0]):
+    if finished and finished[0] and not texts[0].startswith(finished[0].text):
         session.shown_as(place, finished[0].text)
     found = list(dict.fromkeys(one for one in finished if one is not None))
     if found and selection is None and ls.ahead.is_wanted:
