@@ -89,7 +89,9 @@ async def test_the_last_question_is_written_otherwise(at_work: StartWork, nvim: 
         said = ["## You", "", "Count. Loudly.", "", "## OpenCoder", "", "The second answer."]
         assert await desk.person.lines() == [*said, "", "## You", "", ""]
         name = await desk.person.lua("return vim.api.nvim_buf_get_name(0)")
-        await desk.person.type(f":bwipeout!<CR>:edit {name}<CR>")
+        await desk.person.type(":bwipeout!<CR>")
+        await desk.person.hides("The second answer.")
+        await desk.person.type(f":edit {name}<CR>")
         await desk.person.shows("The second answer.")
         assert await desk.person.lines() == [*said, "", "## You", "", ""]
 
