@@ -23,7 +23,7 @@ from typing import Literal
 from opencoder_lsp.errors import PromptError
 from opencoder_lsp.prompt import healing
 from opencoder_lsp.prompt.conversation import Template
-from opencoder_lsp.prompt.import_statements import imports_of_head
+from opencoder_lsp.prompt.import_statements import imports_of_head, leads_nearby
 from opencoder_lsp.prompt.layouts import (
     FIM_TOKENS,
     FimOrder,
@@ -82,9 +82,10 @@ def build(
     `chosen` makes of it.
 
     With `heal` the answer's first tokens are those of `forced_prefix`: allow for them in
-    `max_tokens`. Of `snippets`, which stand best first, those go along that fit an eighth of the
-    limit (half of it in a short file). With `imports` those of the file stand in front of code
-    whose beginning does not fit. Mode "prefix" takes neither, and no code after the cursor.
+    `max_tokens`. With `imports` those of the file stand in front of code whose beginning does not
+    fit, the project's own before others. Of `snippets`, which stand best first, those go along
+    that fit an eighth of the limit together with them. Mode "prefix" takes neither, and no code
+    after the cursor.
 
     Raises PromptTooLongError where not even the frame (the task, the code after the cursor) fits,
     and PromptError, naming it, for a control token that the vocabulary lacks.
@@ -94,23 +95,23 @@ def build(
     if prefix.endswith("\r") and suffix.startswith("\n"):  # within a CRLF is before it
         prefix = prefix[:-1]
     prefix, forced = healing.heal(prefix) if heal else (prefix, "")
+    imports = imports and mode != "prefix"
+
+    def head(cut: str) -> str:
+        return _imports(cut, place.path, tokenizer, limit // 8) if imports else ""
+
     if mode == "prefix":
         layout = bare_layout(tokenizer, template)
     else:
         following = _following(suffix.replace("\r\n", "\n"), keep_line_end=mode == "fim")
         after = _head(following, tokenizer, limit // 4)
         laid_out, written = _layouts(place, after, tokenizer, template, mode, fim_order, limit)
-        share = limit // 2 if len(prefix) <= limit // 4 * STEP else limit // 8
+        share = limit // 8
+        if len(prefix) > limit // 2 * STEP:  # or else its own beginning is there
+            share -= tokenizer.count(head(prefix))
         layout = laid_out(taken := fitting(snippets, written, tokenizer, share))
         if taken and len(layout("")) > limit - limit // 4:  # the code itself comes first
             layout = laid_out(())
-
-    def head(cut: str) -> str:
-        if not imports or mode == "prefix":
-            return ""
-        said = _head(imports_of_head(cut), tokenizer, limit // 8)
-        return said and f"{said}\n"
-
     return CompletionPrompt(windowed(prefix, layout, tokenizer, limit, head), forced)
 
 
@@ -158,6 +159,18 @@ def _following(suffix: str, *, keep_line_end: bool) -> str:
     if not _CLOSING.fullmatch(line):
         return suffix
     return line_end + rest if keep_line_end else rest
+
+
+def _imports(cut: str, path: str, tokenizer: Tokenizer, room: int) -> str:
+    """Return those of the imports in `cut` that `room` tokens hold, in order; "" for none."""
+    statements = imports_of_head(cut)
+    fit = set[str]()
+    for statement in sorted(statements, key=lambda one: not leads_nearby(one, path)):
+        tokens = tokenizer.count(f"{statement}\n")
+        if tokens < room:  # the empty line below them is one
+            room -= tokens
+            fit.add(statement)
+    return "".join(f"{one}\n" for one in statements if one in fit) + ("\n" if fit else "")
 
 
 def _head(text: str, tokenizer: Tokenizer, limit: int) -> str:

@@ -1,5 +1,6 @@
 """The imports of a file, in any language, by their look: those of its head, or of some code."""
 
+import os
 import re
 from collections.abc import Iterator, Sequence
 from functools import lru_cache
@@ -12,6 +13,10 @@ _IMPORT = re.compile(
     r"|(?:use|using|include)\s.*[;{(]\s*\Z|(?:require|require_relative|library)\b\s*[('\"]"
     r"|(?:const|let|var|local)\s[^=]*=\s*require\b)"
 )
+_RELATIVE = re.compile(
+    r"from\s+\.|['\"]\.{1,2}/|#\s*(?:include|import)\s*\"|\b(?:crate|self|super)::|require_relative"
+)
+_FIRST = re.compile(r"\W*(?:\w+\W+)(\w+)")  # word behind the one that makes it an import
 _SYNTAX = frozenset(
     ("import", "from", "as", "using", "use", "require", "include", "const", "let", "var")
     + ("local", "type", "static", "self", "crate", "super", "std", "mod", "pub")
@@ -33,20 +38,32 @@ def import_statements(text: str, code: str) -> str:
     return "\n".join(dict.fromkeys(shown[:_MOST]))
 
 
-def imports_of_head(text: str) -> str:
-    """Return what a file that begins with `text` imports there, "" or whole lines with LF."""
+def imports_of_head(text: str) -> tuple[str, ...]:
+    """Return what a file that begins with `text` imports there: whole statements, in order."""
     return _imports_of_head(text[:_HEAD])
 
 
 @lru_cache(maxsize=16)  # it is asked at each key, and seldom has another answer
-def _imports_of_head(text: str) -> str:
+def _imports_of_head(text: str) -> tuple[str, ...]:
     statements = (
         statement.rstrip()
         for statement in _statements(re.split(r"\r\n?|\n", text))
         if not statement[:1].isspace() and "```" not in statement
     )
-    shown = list(dict.fromkeys(statements))[:_MOST]
-    return "".join(f"{statement}\n" for statement in shown)
+    return tuple(dict.fromkeys(statements))[:_MOST]
+
+
+def leads_nearby(statement: str, path: str) -> bool:
+    """
+    Whether an import of the file at the shown `path` looks like one of its own project.
+
+    So does a relative one, and one that begins with a folder or a file name of the path. Models
+    know what languages and libraries bring along; they cannot know a project's own names.
+    """
+    if _RELATIVE.search(statement):
+        return True
+    first = _FIRST.match(statement)
+    return first is not None and first[1] in re.split(r"[/\\]", os.path.splitext(path)[0])
 
 
 def _statements(lines: Sequence[str]) -> Iterator[str]:

@@ -510,6 +510,29 @@ def test_many_imports_take_an_eighth_of_the_budget_at_most(starcoder: Tokenizer)
     assert 32 <= len(starcoder.encode(said)) <= 64
 
 
+def test_of_many_imports_the_project_s_own_stay(starcoder: Tokenizer) -> None:
+    head = "".join(f"import library_{n}\n" for n in range(39)) + "from .near import thing\n\n"
+    shown = text(starcoder, ask(starcoder, head + FILE[:9_000], limit=512, imports=True))
+    assert "import library_0\n" in shown
+    assert "library_38" not in shown
+    assert "from .near import thing\n\n" in shown
+
+
+def test_snippets_and_the_file_s_imports_share_an_eighth_of_the_budget(
+    starcoder: Tokenizer,
+) -> None:
+    snippets = [Snippet(f"{n}.py", f"def of_{n}(): ...\n") for n in range(40)]
+    few = "import os\n\n" + FILE[:9_000]
+    many = "".join(f"from .near_{n} import thing\n" for n in range(8)) + "\n" + FILE[:9_000]
+
+    def count(code: str, *, imports: bool) -> int:
+        options: dict[str, Any] = {"limit": 1024, "snippets": snippets, "imports": imports}
+        return text(starcoder, ask(starcoder, code, **options)).count("def of_")
+
+    assert count(few, imports=True) > count(many, imports=True) > 0
+    assert count(many, imports=False) == count(few, imports=False)
+
+
 def test_the_window_depends_on_the_text_and_not_on_what_was_asked_before(
     small: Tokenizer,
 ) -> None:
