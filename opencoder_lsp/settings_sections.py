@@ -55,6 +55,12 @@ class EngineSettings(Section):
         "with lines `https://host:port KEY` where there are several.",
         json_schema_extra=_MACHINE,
     )
+    keyring: bool = Field(
+        False,
+        description="Whether that key is in the system's keyring, where `keyring set "
+        "opencoder-lsp https://host:port` puts it (the port only where it has one).",
+        json_schema_extra=_MACHINE,
+    )
     ca_file: str = Field(
         "",
         description="A file of certificates (PEM) that are believed at `https://` instead of the "
@@ -132,7 +138,7 @@ class EngineSettings(Section):
 
     def of_process(self) -> dict[str, Any]:
         """Return what an engine's process goes by: all but what leads to one elsewhere."""
-        return self.model_dump(exclude={"url", "key_file", "ca_file"})
+        return self.model_dump(exclude={"url", "key_file", "keyring", "ca_file"})
 
 
 def _not_vanishing(temperature: float) -> float:

@@ -9,6 +9,7 @@
 ---@class opencoder.settings.Engine
 ---@field url? string
 ---@field key_file? string
+---@field keyring? boolean
 ---@field ca_file? string
 ---@field device? "auto"|"cpu"|"cuda"
 ---@field dtype? "auto"|"bfloat16"|"float32"
@@ -78,6 +79,9 @@ M.defaults = {
     -- A file that only you can read, with the key of the engine elsewhere, or with lines
     -- `https://host:port KEY` where there are several.
     key_file = "",
+    -- Whether that key is in the system's keyring, where `keyring set opencoder-lsp
+    -- https://host:port` puts it (the port only where it has one).
+    keyring = false,
     -- A file of certificates (PEM) that are believed at `https://` instead of the system's.
     ca_file = "",
     -- Where the model runs.
@@ -202,6 +206,7 @@ M.machine = {
   ["model.template"] = true,
   ["engine.url"] = true,
   ["engine.key_file"] = true,
+  ["engine.keyring"] = true,
   ["engine.ca_file"] = true,
   ["engine.device"] = true,
   ["engine.dtype"] = true,

@@ -7,6 +7,7 @@ export const MACHINE: readonly string[] = [
   "model.template",
   "engine.url",
   "engine.key_file",
+  "engine.keyring",
   "engine.ca_file",
   "engine.device",
   "engine.dtype",
