@@ -239,6 +239,7 @@ class Remote:
             except UnicodeDecodeError:
                 continue
             event: Json = {"content": text, "tokens": [id], "stop": False}
+            event["tokens_predicted"] = made
             if body.get("n_probs"):
                 likely = {"id": id, "logprob": -0.5}
                 event["completion_probabilities"] = [{**likely, "top_logprobs": [likely]}]
