@@ -160,6 +160,12 @@ class CompletionSettings(Section):
         description="Another engine than `engine.url` for completions.",
         json_schema_extra=_MACHINE,
     )
+    model: str = Field(
+        "",
+        description="Another model than `model.name` for completions, such as the one that runs "
+        "at `completion.url`.",
+        json_schema_extra=_MACHINE,
+    )
     max_tokens: int = Field(64, ge=1, le=1024, description="Longest suggestion, in tokens.")
     lines: Literal["auto", "single", "multi"] = Field(
         "auto", description="`single` line or `multi` (a block); `auto` is what suits the place."
@@ -227,6 +233,12 @@ class ChatSettings(Section):
     url: Address = Field(
         "",
         description="Another engine than `engine.url` for chat and explanations.",
+        json_schema_extra=_MACHINE,
+    )
+    model: str = Field(
+        "",
+        description="Another model than `model.name` for chat and explanations, such as the one "
+        "that runs at `chat.url`.",
         json_schema_extra=_MACHINE,
     )
     max_tokens: int = Field(1024, ge=1, le=100_000, description="Longest answer, in tokens.")

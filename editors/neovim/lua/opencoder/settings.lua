@@ -26,6 +26,7 @@
 ---@class opencoder.settings.Completion
 ---@field enabled? boolean
 ---@field url? string
+---@field model? string
 ---@field max_tokens? integer
 ---@field lines? "auto"|"single"|"multi"
 ---@field prompt? "auto"|"template"|"fim"|"prefix"
@@ -40,6 +41,7 @@
 
 ---@class opencoder.settings.Chat
 ---@field url? string
+---@field model? string
 ---@field max_tokens? integer
 ---@field temperature? number
 ---@field top_p? number
@@ -116,6 +118,9 @@ M.defaults = {
     enabled = true,
     -- Another engine than `engine.url` for completions.
     url = "",
+    -- Another model than `model.name` for completions, such as the one that runs at
+    -- `completion.url`.
+    model = "",
     -- Longest suggestion, in tokens.
     max_tokens = 64,
     -- `single` line or `multi` (a block); `auto` is what suits the place.
@@ -150,6 +155,9 @@ M.defaults = {
   chat = {
     -- Another engine than `engine.url` for chat and explanations.
     url = "",
+    -- Another model than `model.name` for chat and explanations, such as the one that runs at
+    -- `chat.url`.
+    model = "",
     -- Longest answer, in tokens.
     max_tokens = 1024,
     -- 0 is greedy.
@@ -220,7 +228,9 @@ M.machine = {
   ["engine.lookup"] = true,
   ["engine.linger"] = true,
   ["completion.url"] = true,
+  ["completion.model"] = true,
   ["chat.url"] = true,
+  ["chat.model"] = true,
   ["privacy.exclude"] = true,
   ["privacy.remote"] = true,
 }

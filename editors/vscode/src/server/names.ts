@@ -21,7 +21,9 @@ export const MACHINE: readonly string[] = [
   "engine.lookup",
   "engine.linger",
   "completion.url",
+  "completion.model",
   "chat.url",
+  "chat.model",
   "privacy.exclude",
   "privacy.remote",
 ];
