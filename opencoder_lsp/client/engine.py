@@ -99,6 +99,9 @@ class EngineClient:
             data = None
         if is_ours(data):
             self.server, health = None, read_health(data)
+            if not health.model:  # `serve` says more to those only who have its key
+                async with self.events() as healths:
+                    health = await anext(healths)
         else:
             self.server = await find(self.http, self._model)
             health = self.server.health()
