@@ -101,7 +101,7 @@ class EngineClient:
             self.server, health = None, read_health(data)
             if not health.model:  # `serve` says more to those only who have its key
                 async with self.events() as healths:
-                    health = await anext(healths)
+                    health = await anext(healths, health)
         else:
             self.server = await find(self.http, self._model)
             health = self.server.health()
