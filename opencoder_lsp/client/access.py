@@ -86,8 +86,8 @@ def _from_keyring(url: str, several: bool) -> str:
         key = keyring.get_password(_SERVICE, where)
     except Exception as error:  # boundary: what a keyring of the system raises is its own
         raise SettingsError(
-            f"the system's keyring cannot be read ({type(error).__name__}); unlock it, or use "
-            "engine.key_file"
+            f"the system's keyring cannot be read ({type(error).__name__}); unlock it, if there is "
+            "one, or use engine.key_file"
         ) from None
     cure = f"run: keyring set {_SERVICE} {where}"
     if key is None and not several:
