@@ -101,7 +101,7 @@ def _address(url: str) -> str:
     """Return the origin as people write it, which is the user's name of an entry in a keyring."""
     whole = origin(url)
     scheme, _, rest = whole.partition("://")
-    return whole.removesuffix(f":{_PORTS[scheme]}") if rest else url
+    return whole.removesuffix(f":{_PORTS[scheme]}") if rest else ""
 
 
 def origin(url: str) -> str:

@@ -74,6 +74,11 @@ def test_no_other_server_gets_its_key(ring: Ring, url: str) -> None:
     assert access_to(url, Settings.load(cli=["engine.keyring=true", f"chat.url={HERE}"])).key == ""
 
 
+def test_for_an_address_that_is_none_the_keyring_is_not_asked(ring: Ring) -> None:
+    ring.locked = True
+    assert key("https://:1") == ""
+
+
 def test_a_keyring_without_the_entry_is_named_with_the_cure(ring: Ring) -> None:
     with pytest.raises(SettingsError, match=f"run: keyring set opencoder-lsp {HERE}$"):
         key()
