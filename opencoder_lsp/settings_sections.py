@@ -55,6 +55,12 @@ class EngineSettings(Section):
         "with lines `https://host:port KEY` where there are several.",
         json_schema_extra=_MACHINE,
     )
+    keyring: bool = Field(
+        False,
+        description="Whether that key is in the system's keyring, where `keyring set "
+        "opencoder-lsp https://host:port` puts it (the port only where it has one).",
+        json_schema_extra=_MACHINE,
+    )
     ca_file: str = Field(
         "",
         description="A file of certificates (PEM) that are believed at `https://` instead of the "
@@ -132,7 +138,7 @@ class EngineSettings(Section):
 
     def of_process(self) -> dict[str, Any]:
         """Return what an engine's process goes by: all but what leads to one elsewhere."""
-        return self.model_dump(exclude={"url", "key_file", "ca_file"})
+        return self.model_dump(exclude={"url", "key_file", "keyring", "ca_file"})
 
 
 def _not_vanishing(temperature: float) -> float:
@@ -152,6 +158,12 @@ class CompletionSettings(Section):
     url: Address = Field(
         "",
         description="Another engine than `engine.url` for completions.",
+        json_schema_extra=_MACHINE,
+    )
+    model: str = Field(
+        "",
+        description="Another model than `model.name` for completions, such as the one that runs "
+        "at `completion.url`.",
         json_schema_extra=_MACHINE,
     )
     max_tokens: int = Field(64, ge=1, le=1024, description="Longest suggestion, in tokens.")
@@ -221,6 +233,12 @@ class ChatSettings(Section):
     url: Address = Field(
         "",
         description="Another engine than `engine.url` for chat and explanations.",
+        json_schema_extra=_MACHINE,
+    )
+    model: str = Field(
+        "",
+        description="Another model than `model.name` for chat and explanations, such as the one "
+        "that runs at `chat.url`.",
         json_schema_extra=_MACHINE,
     )
     max_tokens: int = Field(1024, ge=1, le=100_000, description="Longest answer, in tokens.")

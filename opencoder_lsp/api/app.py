@@ -111,17 +111,26 @@ class App:
         return EventStream(self._state.events())
 
     async def _models(self, _request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [self._card()]})
+        return JSONResponse({"object": "list", "data": list(self._cards().values())})
 
     async def _model(self, request: Request) -> Response:
-        card = self._card()
-        check_model(request.path_params["model"], card["id"])
-        return JSONResponse(card)
+        asked, cards = request.path_params["model"], self._cards()
+        if asked not in cards:  # by an alias, if at all, which is that of the chats'
+            check_model(asked, next(iter(cards)))
+        return JSONResponse(cards.get(asked) or next(iter(cards.values())))
 
-    def _card(self) -> dict[str, Any]:
-        model, health = self._state.connection.model, self._state.connection.health
-        if model is None:
+    def _cards(self) -> dict[str, dict[str, Any]]:
+        """Describe the chats' model, and that of completions, by their names."""
+        cards = (self._card(one) for one in (self._state.completions, self._state.connection))
+        known = {card["id"]: card for card in cards if card}
+        if self._state.connection.model is None:
             raise self._not_ready()
+        return dict(reversed(known.items()))
+
+    def _card(self, connection: Connection) -> dict[str, Any] | None:
+        model, health = connection.model, connection.health
+        if model is None:
+            return None
         length = (health and health.context_length) or model.manifest.context_length
         card = {"id": model.name, "object": "model", "created": self._started}
         return {**card, "owned_by": "opencoder-lsp", "max_model_len": length}

@@ -15,7 +15,8 @@ class Load:
 
     `latencies` are the seconds from asking to the end of each answer that was read, infinite for
     one that was refused since the engine's queue was full. The first request of each typist, whose
-    whole prompt is new, is in none of it. `busy` is how many seconds the engine computed, None
+    whole prompt is new, is in none of it. `chats` are the seconds of each question of a chat that
+    was answered, which count as nothing else. `busy` is how many seconds the engine computed, None
     where that is not known.
     """
 
@@ -27,6 +28,7 @@ class Load:
     refused: int = 0
     prompt_tokens: int = 0  # of the requests whose answers were read
     cached_tokens: int = 0
+    chats: list[float] = field(default_factory=list)
     busy: float | None = None
 
     def read(self, seconds: float, prompt: int, cached: int) -> None:
@@ -68,6 +70,8 @@ class Load:
             "p50_ms": _milliseconds(self.p50),
             "p95_ms": _milliseconds(self.p95),
             "cached_share": self.cached,
+            "chats": len(self.chats),
+            "chat_p95_ms": _milliseconds(percentile(self.chats, 0.95)),
             "busy_share": None if self.busy is None else self.busy / self.seconds,
         }
 

@@ -23,9 +23,10 @@ from opencoder_lsp.bench.sources import Source, write
 from opencoder_lsp.bench.tap import Asked, Tap
 from opencoder_lsp.bench.target import PATIENT
 from opencoder_lsp.bench.verdict import Suggestion, judge
+from opencoder_lsp.client.access import access_to
 from opencoder_lsp.client.elsewhere import remote_client
 from opencoder_lsp.client.engine import EngineClient, Health
-from opencoder_lsp.errors import EngineError, InvalidRequestError
+from opencoder_lsp.errors import InvalidRequestError
 from opencoder_lsp.models.manifest import ProgressCallback
 from opencoder_lsp.models.registry import Model
 from opencoder_lsp.prompt.tokenizer import Tokenizer
@@ -93,7 +94,7 @@ class Measurement:
         self._progress = progress
         self._tokenizer = Tokenizer.load(model.folder)
         self._engine: FreshEngine | None = None
-        self.no_likelihood = ""  # why the engine names no probabilities, where it does not
+        self.no_likelihood = ""  # why there are no probabilities, where there are none
 
     async def run(self) -> None:
         """
@@ -107,7 +108,8 @@ class Measurement:
         count = sum(len(self._missing(hole)) for hole in todo)
         async with AsyncExitStack() as stack:
             client = await self._attach(stack)
-            tap = await stack.enter_async_context(Tap(client.url))
+            access = access_to(client.url, self._settings)
+            tap = await stack.enter_async_context(Tap(client.url, access))
             folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="oc-quality-")))
             for source in self._sources:
                 write(source, folder / source.name)
@@ -131,7 +133,7 @@ class Measurement:
             stack.push_async_callback(client.close)
             await client.health()
             if client.server is not None:
-                raise EngineError(f"this measures engines of ours, and not {client.server.name}")
+                self.no_likelihood = f"{client.server.name} is asked in words of its own"
             return client
 
         def tell(health: Health) -> None:
@@ -147,7 +149,7 @@ class Measurement:
         tick = counting(self._progress, "starting language servers", len(self._modes))
         servers = {}
         for mode in self._modes:
-            pairs = [f"engine.url={stage.tap.url}", *mode.settings()]
+            pairs = [f"engine.url={stage.tap.url}", "completion.url=", *mode.settings()]
             server = await stack.enter_async_context(self._start(pairs, folders))
             servers[mode.name] = server
             tick()
@@ -200,7 +202,7 @@ class Measurement:
         ids = self._tokenizer.encode(asked.forced_prefix + hole.truth.rstrip())
         try:
             return await log_likelihood(client, asked.prompt, ids)
-        except InvalidRequestError as error:  # another maker's engine
+        except InvalidRequestError as error:
             self.no_likelihood = str(error)
             return None
 

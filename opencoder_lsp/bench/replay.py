@@ -1,16 +1,31 @@
 """Typists before a real engine."""
 
 import asyncio
+from typing import Protocol
 
+from opencoder_lsp.bench.chats import Chats
 from opencoder_lsp.bench.load import Load
-from opencoder_lsp.bench.target import Target
+from opencoder_lsp.bench.target import Timing
 from opencoder_lsp.bench.typist import Typing
+from opencoder_lsp.engine.request import CHAT
 from opencoder_lsp.errors import EngineBusyError
 
+NO_CHATS = Chats()
 
-async def replay(target: Target, typing: Typing, typists: int, seconds: float) -> Load:
+
+class Engine(Protocol):
+    """What is typed on; see `bench.target.Server`."""
+
+    async def ask(self, prompt: list[int], tokens: int, *, priority: int = 0) -> Timing:
+        """Generate that many tokens; raises EngineError."""
+        ...
+
+
+async def replay(
+    target: Engine, typing: Typing, typists: int, seconds: float, chats: Chats = NO_CHATS
+) -> Load:
     """
-    Let them type for so long, and the engine answer what was asked until then.
+    Let them type, and chat, for so long, and the engine answer what was asked until then.
 
     Raises EngineError.
     """
@@ -18,10 +33,24 @@ async def replay(target: Target, typing: Typing, typists: int, seconds: float) -
     async with asyncio.TaskGroup() as group:
         for number in range(typists):
             group.create_task(_type(target, typing, number, load))
+            group.create_task(_chat(target, chats, number, load))
     return load
 
 
-async def _type(target: Target, typing: Typing, number: int, load: Load) -> None:
+async def _chat(target: Engine, chats: Chats, number: int, load: Load) -> None:
+    clock = asyncio.get_running_loop().time
+    end = clock() + load.seconds
+    for wait, prompt in chats.of(number):
+        if clock() + wait >= end:
+            return
+        await asyncio.sleep(wait)
+        try:
+            load.chats.append((await target.ask(prompt, chats.tokens, priority=CHAT)).total)
+        except EngineBusyError:
+            load.refused += 1
+
+
+async def _type(target: Engine, typing: Typing, number: int, load: Load) -> None:
     clock = asyncio.get_running_loop().time
     end = clock() + load.seconds
     wait, asks = typing.typist(number)

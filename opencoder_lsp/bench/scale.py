@@ -13,6 +13,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from opencoder_lsp.bench import costs, workloads
+from opencoder_lsp.bench.chats import Chats
 from opencoder_lsp.bench.costs import Costs
 from opencoder_lsp.bench.engine import counting
 from opencoder_lsp.bench.load import Load
@@ -39,7 +40,8 @@ _SHOWN = 8  # typists, at least
 class Wanted:
     """
     What is asked for: numbers of typists to replay, the seconds of each, the seconds simulated for
-    few typists, and the p95 to keep to; `slots` other than the engine's, or 0.
+    few typists, and the p95 to keep to; `slots` other than the engine's, or 0; and what they ask
+    in chats.
     """
 
     typists: Sequence[int] = (1, 2, 4)
@@ -47,6 +49,7 @@ class Wanted:
     simulated: float = 300.0
     limit: float = 0.5
     slots: int = 0
+    chats: Chats = Chats()
 
 
 @dataclass(slots=True)
@@ -56,6 +59,7 @@ class Report:
     model: str
     shape: Shape
     limit: float
+    chats: Chats
     carried: int
     loads: list[Load] = field(default_factory=list)
     checked: list[tuple[Load, Load]] = field(default_factory=list)
@@ -66,6 +70,7 @@ class Report:
             "model": self.model,
             "engine": dataclasses.asdict(self.shape),
             "limit_ms": 1000 * self.limit,
+            "chats": dataclasses.asdict(self.chats),
             "carried": self.carried,
             "simulated": [load.as_json() for load in self.loads],
             "checked": [
@@ -95,15 +100,16 @@ class Measurement:
             measured = await self._replay(server)
         report = planned(health.model, shape, self._wanted, self._typing, self._progress)
         for load in measured:
-            again = Simulation(self._typing, shape).run(load.typists, load.seconds)
-            report.checked.append((load, again))
+            again = Simulation(self._typing, shape, self._wanted.chats)
+            report.checked.append((load, again.run(load.typists, load.seconds)))
         return report
 
     @contextlib.asynccontextmanager
     async def _engine(self) -> AsyncIterator[tuple[Server, Health]]:
         if url := self._settings.engine.url:
             # It does not ask a busy engine again: that would hide how often it is.
-            client = EngineClient(url, limits=PATIENT, access=access_to(url, self._settings))
+            access, model = access_to(url, self._settings), self._settings.model.name
+            client = EngineClient(url, limits=PATIENT, access=access, model=model)
             try:
                 health = await client.health()
                 # Only ours says where its model is; others would end at a token of their own.
@@ -137,7 +143,8 @@ class Measurement:
         tick = counting(self._progress, "typists", len(self._wanted.typists))
         loads = []
         for typists in self._wanted.typists:
-            loads.append(await replay(server, self._typing, typists, self._wanted.seconds))
+            seconds, chats = self._wanted.seconds, self._wanted.chats
+            loads.append(await replay(server, self._typing, typists, seconds, chats))
             tick()
         return loads
 
@@ -157,7 +164,7 @@ def planned(
     def simulate(typists: int) -> Load:
         if typists not in loads:
             seconds = max(_LEAST, min(wanted.simulated, _ENOUGH / typists))
-            loads[typists] = Simulation(typing, shape).run(typists, seconds)
+            loads[typists] = Simulation(typing, shape, wanted.chats).run(typists, seconds)
             progress("simulated typists", len(loads), None)
         return loads[typists]
 
@@ -166,4 +173,5 @@ def planned(
     while count <= max(_SHOWN, 2 * most):  # how it goes on is worth seeing, too
         simulate(min(count, MOST))
         count *= 2
-    return Report(model, shape, wanted.limit, most, [loads[count] for count in sorted(loads)])
+    found = [loads[count] for count in sorted(loads)]
+    return Report(model, shape, wanted.limit, wanted.chats, most, found)

@@ -13,16 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
+from opencoder_lsp.bench.chats import Chats
 from opencoder_lsp.bench.costs import Costs
 from opencoder_lsp.bench.load import Load
 from opencoder_lsp.bench.typist import Ask, Typing
 from opencoder_lsp.engine.generation import Generation
 from opencoder_lsp.engine.healing import PrefixIndex
-from opencoder_lsp.engine.request import Event, Finish, Params, Request
+from opencoder_lsp.engine.request import CHAT, Event, Finish, Params, Request, Sink
 from opencoder_lsp.engine.step import Outcome, Work
 from opencoder_lsp.engine.text import TextStream
 
 Asks = Iterator[tuple[Ask, list[int]]]
+Questions = Iterator[tuple[float, list[int]]]
 _TOKEN = 0  # whatever the model would have said
 
 
@@ -39,8 +41,9 @@ class Shape:
 class Simulation:
     """Some typists and one engine, for one run."""
 
-    def __init__(self, typing: Typing, shape: Shape) -> None:
+    def __init__(self, typing: Typing, shape: Shape, chats: Chats | None = None) -> None:
         self._typing = typing
+        self._chats = chats or Chats()
         self._shape = shape
         self._now = 0.0
         self._end = 0.0
@@ -59,11 +62,12 @@ class Simulation:
         )
 
     def run(self, typists: int, seconds: float) -> Load:
-        """Let them type for so long, and the engine answer what was asked until then."""
+        """Let them type, and chat, so long, and the engine answer what was asked until then."""
         self._load, self._end = Load(typists, seconds, busy=0.0), seconds
         for number in range(typists):
             wait, asks = self._typing.typist(number)
             self._at(wait, functools.partial(self._ask, asks, first=True))
+            self._wonder(self._chats.of(number))
         while True:
             while self._events and self._events[0][0] <= self._now:
                 heapq.heappop(self._events)[2]()
@@ -83,7 +87,7 @@ class Simulation:
             return
         began, (ask, prompt) = self._now, next(asks)
         self._load.asked += 1
-        if self._unfinished >= self._shape.slots + self._shape.queue:
+        if self._is_full:
             self._load.refuse(ask)
             self._at(began + ask.gap, functools.partial(self._ask, asks))
             return
@@ -95,14 +99,43 @@ class Simulation:
                     self._load.read(end - began, event.prompt_tokens, event.cached_tokens)
                 self._at(end + ask.gap, functools.partial(self._ask, asks))
 
-        text, params = TextStream(_Silence()), Params(max_tokens=ask.tokens)
-        request = Request("", prompt, params, text, hear, len(prompt) + ask.tokens)
-        self._unfinished += 1
-        self._generation.add(request)
+        request = self._add(prompt, Params(max_tokens=ask.tokens), hear)
         if ask.left is not None:
             self._load.left += 1
             self._at(began + ask.left, functools.partial(_leave, request))
             self._at(began + ask.gap, functools.partial(self._ask, asks))
+
+    def _wonder(self, questions: Questions) -> None:
+        """Let a typist ask a chat after a while, if he ever does."""
+        for wait, prompt in itertools.islice(questions, 1):
+            self._at(self._now + wait, functools.partial(self._chat, questions, prompt))
+
+    def _chat(self, questions: Questions, prompt: list[int]) -> None:
+        if self._now >= self._end:
+            return
+        if self._is_full:
+            self._load.refused += 1
+            self._wonder(questions)
+            return
+        began = self._now
+
+        def hear(event: Event) -> None:
+            if isinstance(event, Finish):
+                self._load.chats.append(self._now + self._shape.costs.request - began)
+                self._wonder(questions)
+
+        self._add(prompt, Params(max_tokens=self._chats.tokens, priority=CHAT), hear)
+
+    @property
+    def _is_full(self) -> bool:
+        return self._unfinished >= self._shape.slots + self._shape.queue
+
+    def _add(self, prompt: list[int], params: Params, hear: Sink) -> Request:
+        context = len(prompt) + params.max_tokens
+        request = Request("", prompt, params, TextStream(_Silence()), hear, context)
+        self._unfinished += 1
+        self._generation.add(request)
+        return request
 
     def _one_ended(self) -> None:
         self._unfinished -= 1

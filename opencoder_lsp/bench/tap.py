@@ -17,6 +17,8 @@ from typing import Self
 import aiohttp
 from aiohttp import web
 
+from opencoder_lsp.client.access import Access
+
 _BODY_LIMIT = 64 * 1024 * 1024  # bytes of a request
 _NOT_PASSED_ON = {"connection", "content-length", "host", "keep-alive", "transfer-encoding"}
 
@@ -41,8 +43,9 @@ class Asked:
 class Tap:
     """An address that stands for the engine at an address, for an `async with` block."""
 
-    def __init__(self, target: str) -> None:
-        """`target` is as `engine.url`: "unix:/path" or "http://host:port"."""
+    def __init__(self, target: str, access: Access | None = None) -> None:
+        """`target` is as `engine.url`: "unix:/path" or "http://host:port"; `access` is to it."""
+        self._access = access or Access()
         self._socket = target.removeprefix("unix:") if target.startswith("unix:") else None
         self._base = "http://engine" if self._socket else target.rstrip("/").removesuffix("/v1")
         self._folder = tempfile.TemporaryDirectory(prefix="oc-tap-", dir="/tmp")
@@ -60,13 +63,17 @@ class Tap:
         return asked
 
     async def __aenter__(self) -> Self:
-        connector: aiohttp.BaseConnector = (
-            aiohttp.UnixConnector(self._socket, limit=0, force_close=True)
-            if self._socket
-            else aiohttp.TCPConnector(limit=0, force_close=True)
-        )
+        connector: aiohttp.BaseConnector
+        if self._socket:
+            connector = aiohttp.UnixConnector(self._socket, limit=0, force_close=True)
+        else:
+            tls = self._access.tls() if self._base.startswith("https:") else True
+            connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=tls)
         self._session = aiohttp.ClientSession(
-            connector=connector, timeout=aiohttp.ClientTimeout(total=None), auto_decompress=False
+            connector=connector,
+            timeout=aiohttp.ClientTimeout(total=None),
+            headers=self._access.headers,
+            auto_decompress=False,
         )
         app = web.Application(client_max_size=_BODY_LIMIT)
         app.router.add_route("*", "/{path:.*}", self._pass_on)

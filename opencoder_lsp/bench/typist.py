@@ -14,7 +14,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import files
 
-_FIRST_ID, _IDS = 100, 30_000  # ids of plain tokens in every vocabulary that we know
+FIRST_ID, IDS = 100, 30_000  # ids of plain tokens in every vocabulary that we know
 _TYPISTS = 997  # from so many on, one's second file would be another's first
 
 
@@ -48,7 +48,7 @@ class Typing:
             base = self._prompts[ask.base] if 0 <= ask.base < number else []
             if not ask.kept <= min(len(base), ask.prompt):
                 raise ValueError(f"request {number} keeps {ask.kept} tokens of {len(base)}")
-            new = chance.choices(range(_FIRST_ID, _FIRST_ID + _IDS), k=ask.prompt - ask.kept)
+            new = chance.choices(range(FIRST_ID, FIRST_ID + IDS), k=ask.prompt - ask.kept)
             self._prompts.append(base[: ask.kept] + new)
 
     @classmethod
@@ -72,7 +72,7 @@ class Typing:
 
     def _from(self, place: int, typist: int) -> Iterator[tuple[Ask, list[int]]]:
         for file in itertools.count():
-            first = _FIRST_ID + (typist + file * _TYPISTS) % _IDS
+            first = FIRST_ID + (typist + file * _TYPISTS) % IDS
             for number in range(place, len(self.asks)):
                 yield self.asks[number], [first, *self._prompts[number][1:]]
             place = 0

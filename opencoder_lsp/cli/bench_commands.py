@@ -138,6 +138,10 @@ def bench_scale(
     slots: Annotated[
         int, typer.Option(min=0, help="Slots of the engine; 0 for what it has, or 8.")
     ] = 0,
+    chats: Annotated[
+        float,
+        typer.Option("--chats-per-hour", min=0, help="Questions that each typist asks besides."),
+    ] = 0,
     plot: Annotated[
         Path | None, typer.Option("--plot", metavar="FILE.png", help="Draw it as well.")
     ] = None,
@@ -149,12 +153,15 @@ def bench_scale(
     A typist asks what the language server asked while recorded typing was typed into it: when, how
     much of each prompt is new, which answers are left for a newer key. What suggestions of before
     answer is asked of nobody. It is typing without any pause: a person types for a part of an hour.
+    With --chats-per-hour each also asks for explanations (800 tokens, answered by 300), which the
+    engine computes behind the completions.
 
     What a step costs is measured on an engine of its own, without prompt lookup; on the one at
     engine.url, if that is set (nobody else should use it then); or taken from --figures. The
     engine's own schedule is then simulated with these costs for more and more typists, and the
     simulation compared with typists who are replayed on the real engine.
     """
+    from opencoder_lsp.bench.chats import Chats
     from opencoder_lsp.bench.scale import Wanted
     from opencoder_lsp.cli.scale import Output, run_bench_scale
 
@@ -165,5 +172,5 @@ def bench_scale(
     if min(numbers) < 1:
         raise typer.BadParameter("numbers of typists, such as 1,2,4", param_hint="--typists")
     chosen = [*(pairs or []), *([f"model.name={model}"] if model else [])]
-    wanted = Wanted(numbers, seconds, limit=limit / 1000, slots=slots)
+    wanted = Wanted(numbers, seconds, limit=limit / 1000, slots=slots, chats=Chats(chats))
     run_bench_scale(from_process(chosen), wanted, figures, Output(json, plot))

@@ -16,6 +16,7 @@ from opencoder_lsp import paths
 from opencoder_lsp.cli.engine_findings import engine_findings
 from opencoder_lsp.cli.remote_findings import Finding
 from opencoder_lsp.cli.terminal import console, print_json
+from opencoder_lsp.client.roles import by_engine
 from opencoder_lsp.conversations.store import Store
 from opencoder_lsp.errors import OpencoderError, SettingsError
 from opencoder_lsp.models import config as model_config
@@ -32,7 +33,7 @@ def _python() -> Finding:
 
 def _torch(settings: Settings) -> Finding:
     if importlib.util.find_spec("torch") is None:
-        if settings.engine.url:
+        if all(own.engine.url for _, own in by_engine(settings)):
             return Finding("torch", "ok", "not installed, not needed with engine.url")
         return Finding("torch", "bad", "not installed", INSTALL_ENGINE)
     packages = ("torch", "transformers")
@@ -107,12 +108,14 @@ def _needs(settings: Settings) -> Iterator[Finding]:
         yield Finding(what, "note", detail, cure)
 
 
-def _choice(settings: Settings) -> Finding:
-    try:
-        registry.resolve(settings)
-    except OpencoderError as error:
-        return Finding("model to run", "bad", str(error))
-    return Finding("model to run", "ok", registry.explain_choice(settings))
+def _choices(settings: Settings) -> Iterator[Finding]:
+    """Say which model runs, for each role where their engines differ."""
+    for roles, own in by_engine(settings):
+        what = f"model for {roles[0]}" if len(roles) == 1 else "model to run"
+        try:
+            yield Finding(what, "ok", registry.explain_choice(own))
+        except OpencoderError as error:
+            yield Finding(what, "bad", str(error))
 
 
 def _runtime() -> Finding:
@@ -159,7 +162,7 @@ def findings(settings: Settings, problem: SettingsError | None = None) -> Iterat
         yield check()
     yield from _models()
     yield from _needs(settings)
-    yield _choice(settings)
+    yield from _choices(settings)
     yield from engine_findings(settings)
 
 

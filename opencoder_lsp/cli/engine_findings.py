@@ -4,17 +4,11 @@ import asyncio
 from collections.abc import Iterator
 from pathlib import Path
 
-from opencoder_lsp.cli.remote_findings import (
-    PATIENCE,
-    Finding,
-    elsewhere,
-    present,
-    remote_findings,
-)
+from opencoder_lsp.cli.remote_findings import PATIENCE, Finding, present, remote_findings
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.launcher import EngineProcess, running_engines, socket_path
 from opencoder_lsp.client.log_file import last_line, log_path
-from opencoder_lsp.client.roles import ROLES, for_role
+from opencoder_lsp.client.roles import by_engine
 from opencoder_lsp.errors import EngineError, OpencoderError
 from opencoder_lsp.models import registry
 from opencoder_lsp.settings import Settings
@@ -30,31 +24,32 @@ def engine_findings(settings: Settings) -> Iterator[Finding]:
         engines = running_engines()
     except OpencoderError:  # the socket folder, which has a line of its own
         return
-    remotes = elsewhere(settings)
-    for what, own in remotes:
-        yield from remote_findings(own, what)
-    if len(remotes) < len({for_role(settings, role).engine.url for role in ROLES}):
-        yield _ours(settings, engines)
+    for roles, own in by_engine(settings):
+        what = f"{roles[0]} engine" if len(roles) == 1 else "engine"
+        if own.engine.url:
+            yield from remote_findings(own, what)
+        else:
+            yield _ours(own, what, engines)
     for other in engines.values():
         detail = f"that of {other.model}, version {other.version} (process {other.pid}) runs, too"
         yield Finding("engine", "note", detail, f"to end it: {_STOP} --all")
 
 
-def _ours(settings: Settings, engines: dict[Path, EngineProcess]) -> Finding:
-    """Look at this machine's engine, and take it out of `engines`."""
+def _ours(settings: Settings, what: str, engines: dict[Path, EngineProcess]) -> Finding:
+    """Look at this machine's engine, called `what` here, and take it out of `engines`."""
     try:
         socket = socket_path(registry.resolve(settings))
     except OpencoderError:  # the model, which has a line of its own
-        return Finding("engine", "note", "not looked for without a model")
+        return Finding(what, "note", "not looked for without a model")
     process = engines.pop(socket, None)
     try:
         health = asyncio.run(_health(f"unix:{socket}"))
     except EngineError as error:
         if process is not None:
             detail = f"process {process.pid} runs but does not answer: {error}"
-            return Finding("engine", "bad", detail, _STOP)
-        return _absent(socket)
-    return present(health)
+            return Finding(what, "bad", detail, _STOP)
+        return _absent(what, socket)
+    return present(health, what)
 
 
 async def _health(url: str) -> Health:
@@ -65,8 +60,8 @@ async def _health(url: str) -> Health:
         await client.close()
 
 
-def _absent(socket: Path) -> Finding:
+def _absent(what: str, socket: Path) -> Finding:
     last = last_line(log_path(socket))
     if last and not last.endswith(_ORDERLY):
-        return Finding("engine", "note", f"not running; the last thing it said: {last}", _LOGS)
-    return Finding("engine", "note", "not running", "the first editor starts it")
+        return Finding(what, "note", f"not running; the last thing it said: {last}", _LOGS)
+    return Finding(what, "note", "not running", "the first editor starts it")

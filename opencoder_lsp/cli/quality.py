@@ -23,6 +23,7 @@ from opencoder_lsp.cli.files import language_of
 from opencoder_lsp.cli.quality_tables import show
 from opencoder_lsp.cli.session import Cursor, Session, inserted
 from opencoder_lsp.cli.terminal import console, stage_bars
+from opencoder_lsp.client.roles import for_role
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
 from opencoder_lsp.prompt.conversation import TEMPLATES
@@ -89,7 +90,7 @@ def _start(own: Sequence[str]) -> StartServer:
 
 def run_bench_quality(wanted: Wanted, pairs: Sequence[str]) -> int:
     """Measure with progress bars on standard error, then print; raises OpencoderError."""
-    settings = from_process(pairs)
+    settings = for_role(from_process(pairs), "completion")
     model = registry.resolve(settings)
     modes, missing = usable(wanted.modes, Tokenizer.load(model.folder), TEMPLATES[model.template])
     suffixes = [suffix for suffix, language in LANGUAGES.items() if language not in _TEXT]

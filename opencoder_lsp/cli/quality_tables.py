@@ -97,7 +97,7 @@ _QUALITY: tuple[_Column, ...] = (
     ("inside", lambda figures: _percent(figures.exact_inside)),
     ("in front", lambda figures: _percent(figures.exact_in_front)),
     ("similar", lambda figures: _percent(figures.similarity)),
-    ("log-lik.", lambda figures: _number(figures.likelihood, 2)),
+    ("log-lik.", lambda figures: _number(figures.likelihood, 2) or "none"),
     ("shown", lambda figures: _percent(figures.shown)),
     ("parses", lambda figures: _percent(figures.parses)),
     ("unbroken", lambda figures: _percent(figures.unbroken)),

@@ -9,7 +9,6 @@ from opencoder_lsp.client.access import access_to
 from opencoder_lsp.client.elsewhere import remote_client
 from opencoder_lsp.client.engine import EngineClient, Health, Limits
 from opencoder_lsp.client.http import without_password
-from opencoder_lsp.client.roles import ROLES, for_role
 from opencoder_lsp.client.vocabulary import compare
 from opencoder_lsp.errors import EngineError, OpencoderError
 from opencoder_lsp.models import registry
@@ -30,18 +29,6 @@ class Finding:
     state: Literal["ok", "note", "bad"]
     detail: str
     cure: str = ""
-
-
-def elsewhere(settings: Settings) -> list[tuple[str, Settings]]:
-    """Return the engines elsewhere: what each is called, and the settings of its role."""
-    owns = {role: for_role(settings, role) for role in ROLES}
-    several = len({own.engine.url for own in owns.values()}) > 1
-    found: dict[str, tuple[str, Settings]] = {}
-    for role, own in owns.items():
-        if own.engine.url:
-            name = f"{role} engine" if several else "engine"
-            found.setdefault(own.engine.url, (name, own))
-    return list(found.values())
 
 
 def remote_findings(settings: Settings, what: str) -> Iterator[Finding]:

@@ -9,19 +9,21 @@ from pathlib import Path
 from rich.table import Table
 
 from opencoder_lsp.bench import costs, scale
-from opencoder_lsp.bench.load import Load
+from opencoder_lsp.bench.load import Load, percentile
 from opencoder_lsp.bench.scale import Measurement, Report, Wanted
 from opencoder_lsp.bench.typist import Typing
 from opencoder_lsp.cli.scale_plot import draw
 from opencoder_lsp.cli.stats_plot import pyplot
 from opencoder_lsp.cli.terminal import console, print_json, stage_bars
+from opencoder_lsp.client.roles import for_role
 from opencoder_lsp.errors import OpencoderError
 from opencoder_lsp.models import registry
 from opencoder_lsp.settings import Settings
 
 _LEGEND = (
     "p50, p95: from asking to the end of an answer that is read, for typists who never pause. "
-    "cached: prompt tokens found in a slot; busy: time in which the engine computes."
+    "cached: prompt tokens found in a slot; busy: time in which the engine computes; chats: those "
+    "that were answered, and how long that took."
 )
 
 
@@ -39,6 +41,7 @@ def run_bench_scale(
     """Measure and simulate with progress bars on standard error; raises OpencoderError."""
     if output.plot is not None:
         pyplot()  # if it is missing, better now than after some minutes
+    settings = for_role(settings, "completion")
     model = None if figures or settings.engine.url else registry.resolve(settings)
     with stage_bars() as bars:
         if figures is not None:
@@ -75,7 +78,9 @@ def _show(report: Report, plot: Path | None) -> None:
         soft_wrap=True,
     )
     console.print()
-    console.print(_table("simulated", report.loads))
+    if report.chats.per_hour:
+        console.print(f"each typist asks {report.chats.per_hour:g} questions an hour besides")
+    console.print(_table("simulated", report.loads, chats=bool(report.chats.per_hour)))
     if report.checked:
         console.print()
         console.print(_checks(report))
@@ -94,9 +99,10 @@ def _carried(report: Report) -> str:
     return f"one engine carries {least}{report.carried} typists at {limit}"
 
 
-def _table(title: str, loads: list[Load]) -> Table:
+def _table(title: str, loads: list[Load], *, chats: bool) -> Table:
     table = Table(title, box=None, pad_edge=False)
-    for column in ("requests/s", "left", "refused", "cached", "busy", "p50 ms", "p95 ms"):
+    columns = ["requests/s", "left", "refused", "cached", "busy", "p50 ms", "p95 ms"]
+    for column in [*columns, *(["chats", "p95 s"] if chats else [])]:
         table.add_column(column, justify="right")
     for load in loads:
         table.add_row(
@@ -108,6 +114,7 @@ def _table(title: str, loads: list[Load]) -> Table:
             "" if load.busy is None else _share(load.busy / load.seconds),
             _whole_ms(load.p50),
             _whole_ms(load.p95),
+            *([str(len(load.chats)), _seconds(load.chats)] if chats else []),
         )
     return table
 
@@ -141,6 +148,10 @@ def _ms(seconds: float) -> str:
 
 def _whole_ms(seconds: float) -> str:
     return f"{1000 * seconds:.0f}" if math.isfinite(seconds) else "never"
+
+
+def _seconds(chats: list[float]) -> str:
+    return f"{percentile(chats, 0.95):.1f}" if chats else ""
 
 
 def _share(value: float) -> str:

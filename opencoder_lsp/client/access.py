@@ -14,6 +14,7 @@ from opencoder_lsp.settings import Settings
 _FORM = "each line of it is `KEY`, or `https://host:port KEY` where there are several servers"
 _KEY = re.compile(r"[\x21-\x7e]+")  # what an HTTP header can hold
 _PORTS = {"http": 80, "https": 443}
+_SERVICE = "opencoder-lsp"  # the name of our entries in the system's keyring
 
 
 @dataclass(frozen=True)
@@ -43,23 +44,64 @@ def access_to(url: str, settings: Settings) -> Access:
     """
     Return what the settings say of the server at `url`: a key is given to its own server only.
 
-    Reads the file of keys; raises SettingsError, naming the cure, where it is not fit to be one.
+    Reads the file of keys or asks the system's keyring, which may take as long as the user needs to
+    unlock it; raises SettingsError, naming the cure, where there is no key to be had.
     """
     engine = settings.engine
     if url.startswith("unix:"):
         return Access()
-    if not engine.key_file:
+    sources = [name for name in ("key_file", "keyring") if getattr(engine, name)]
+    if not sources:
         return Access(ca_file=engine.ca_file)
     if urlsplit(url).username is not None:
-        raise SettingsError(
-            "the key of the engine is in its address and in engine.key_file; take it from one"
-        )
+        sources.insert(0, "url")
+    if len(sources) > 1:
+        names = " and ".join(f"engine.{name}" for name in sources)
+        raise SettingsError(f"there is a key of the engine in {names}; take it from one of them")
     several = bool(settings.completion.url or settings.chat.url)
-    keys = _keys(Path(engine.key_file).expanduser())
+    key = _from_keyring(url, several) if engine.keyring else _from_file(url, settings, several)
+    return Access(key, engine.ca_file)
+
+
+def _from_file(url: str, settings: Settings, several: bool) -> str:
+    path = settings.engine.key_file
+    keys = _keys(Path(path).expanduser())
     if several and "" in keys:
-        path = engine.key_file
         raise SettingsError(f"{path} does not say which server a key is for: {_FORM}")
-    return Access(keys.get(origin(url), keys.get("", "")), engine.ca_file)
+    return keys.get(origin(url), keys.get("", ""))
+
+
+def _from_keyring(url: str, several: bool) -> str:
+    """Return the key in the system's keyring; of `several` servers, one may need none."""
+    where = _address(url)
+    if not where:
+        return ""  # nobody answers there, which is said when somebody asks
+    try:
+        import keyring
+    except ImportError:
+        raise SettingsError(
+            "engine.keyring needs a library; run: pip install keyring, or use engine.key_file"
+        ) from None
+    try:
+        key = keyring.get_password(_SERVICE, where)
+    except Exception as error:  # boundary: what a keyring of the system raises is its own
+        raise SettingsError(
+            f"the system's keyring cannot be read ({type(error).__name__}); unlock it, if there is "
+            "one, or use engine.key_file"
+        ) from None
+    cure = f"run: keyring set {_SERVICE} {where}"
+    if key is None and not several:
+        raise SettingsError(f"the system's keyring has no key for {where}; {cure}")
+    if key and not _KEY.fullmatch(key):
+        raise SettingsError(f"what the system's keyring has for {where} is no key; {cure}")
+    return key or ""
+
+
+def _address(url: str) -> str:
+    """Return the origin as people write it, which is the user's name of an entry in a keyring."""
+    whole = origin(url)
+    scheme, _, rest = whole.partition("://")
+    return whole.removesuffix(f":{_PORTS[scheme]}") if rest else ""
 
 
 def origin(url: str) -> str:

@@ -8,4 +8,5 @@ from opencoder_lsp.settings import Settings
 def remote_client(url: str, settings: Settings, limits: Limits | None = None) -> EngineClient:
     """Return a client of the engine at `url`; raises SettingsError for an unfit file of keys."""
     patient = not url.startswith("unix:")
-    return EngineClient(url, limits=limits, access=access_to(url, settings), patient=patient)
+    access, model = access_to(url, settings), settings.model.name
+    return EngineClient(url, limits=limits, access=access, patient=patient, model=model)

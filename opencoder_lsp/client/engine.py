@@ -66,7 +66,8 @@ class EngineClient:
     A client of the engine at `url`, "unix:/path" or "http://host:port".
 
     Belongs to one event loop, and connects when it is first used. `access` is for this address;
-    `patient` is whether a busy engine is asked again.
+    `patient` is whether a busy engine is asked again; `model` is what the settings call the model,
+    of several that another maker's server may have.
     """
 
     def __init__(
@@ -76,11 +77,13 @@ class EngineClient:
         limits: Limits | None = None,
         access: Access | None = None,
         patient: bool = False,
+        model: str = "",
     ) -> None:
         self.url = url
         self.http = Http(url, limits or Limits(), access)
         self.server: Server | None = None  # what `health` found, where it is none of ours
         self._patient = patient
+        self._model = model
 
     @property
     def suspect(self) -> bool:
@@ -96,8 +99,11 @@ class EngineClient:
             data = None
         if is_ours(data):
             self.server, health = None, read_health(data)
+            if not health.model:  # `serve` says more to those only who have its key
+                async with self.events() as healths:
+                    health = await anext(healths, health)
         else:
-            self.server = await find(self.http)
+            self.server = await find(self.http, self._model)
             health = self.server.health()
         self.http.suspect = False
         return health

@@ -203,7 +203,7 @@ class Http:
         if 300 <= status < 400:
             said = "a redirect, which is not followed; set engine.url to where it really is"
         if status in (401, 403):
-            said = f"{said or 'access denied'}; engine.key_file names the file with its key"
+            said = f"{said or 'access denied'}; set engine.key_file or engine.keyring"
         raise EngineError(f"{self.where} answered HTTP {status}" + (f": {said}" if said else ""))
 
 

@@ -189,7 +189,8 @@ class Launcher:
 
     async def _attach_to(self, url: str) -> Lease | None:
         """Attach to the engine at `url`; None for a server that has no leases."""
-        client = remote_client(url, self._settings)
+        # In a thread, since the system's keyring may ask the user for its password first.
+        client = await asyncio.to_thread(remote_client, url, self._settings)
         try:
             lease = await self._open_lease(client)
         except BaseException as error:

@@ -21,6 +21,7 @@ class Progress:
         self.text = ""  # all of it, before stop strings are looked for
         self.reason: str | None = None
         self._made = 0  # tokens
+        self._before = 0  # those of them that an earlier request made
         self._cached = 0  # tokens of the prompt
         self._request = request
         self._tokenizer = tokenizer
@@ -42,11 +43,16 @@ class Progress:
         return self._request.max_tokens - self._made
 
     def spell(self) -> list[int]:
-        """Return the ids of the text so far; they are ours where the server has named too few."""
+        """
+        Return the ids of the text so far; they are ours where the server has named too few.
+
+        What is counted from now on is that of a request which has them in its prompt.
+        """
         data = b"".join(map(self._tokenizer.token_bytes, self.ids))
         if not data.startswith(self.text.encode("utf-8", "replace")):
             self.ids = self._tokenizer.encode(self.text)
             self._made = max(self._made, len(self.ids))
+        self._before = self._made
         return self.ids
 
     def is_over(self) -> bool:
@@ -61,9 +67,8 @@ class Progress:
         """Yield what an event adds."""
         if said.usage is not None:
             self._cached = max(self._cached, said.usage.cached_tokens)
-            if not said.ids:
-                self._made = max(self._made, said.usage.completion_tokens)
         if self.reason is not None:
+            self._count(said.usage)
             return
         texts = [] if said.text is None else [said.text]
         for id in said.ids:
@@ -77,10 +82,16 @@ class Progress:
                 texts.append(self._decoder.push(id))
         else:
             self.reason = said.reason
+        self._count(said.usage)
         logprobs = self._logprobs(said.scores[: len(said.ids)]) if said.scores else said.logprobs
         yield from self._shown_of("".join(texts), logprobs)
         if self.reason is not None:
             yield self._end()
+
+    def _count(self, used: Usage | None) -> None:
+        """Take the server's word for how many tokens it made, of which it need not name all."""
+        if used is not None:
+            self._made = max(self._made, self._before + used.completion_tokens)
 
     def finish(self, reason: str) -> Iterator[Piece]:
         """Yield the end, for a reason that is ours."""

@@ -16,6 +16,7 @@ from opencoder_lsp.client.wire import Health, parse_json
 from opencoder_lsp.errors import EngineError
 
 Kind = Literal["vLLM", "llama-server", "other"]
+_MOST_NAMES = 8  # in a message
 _MAKERS: dict[str, Kind] = {"vllm": "vLLM", "llamacpp": "llama-server"}
 
 
@@ -63,6 +64,8 @@ class _Meta(_Lenient):
 class _Card(_Lenient):
     id: str
     owned_by: str = ""
+    root: str | None = None  # where it comes from; vLLM may have several names for one model
+    parent: str | None = None  # what it adapts (LoRA)
     max_model_len: int | None = None
     meta: _Meta | None = None
 
@@ -81,12 +84,19 @@ class _Props(_Lenient):
     build_info: str = ""
 
 
-async def find(http: Http) -> Server:
-    """Ask what server it is; raises EngineError where it lists no models."""
+async def find(http: Http, model: str = "") -> Server:
+    """
+    Ask what server it is. Of several models it is asked for the one that is called like `model`.
+
+    Raises EngineError where it lists no models, or several and none so called.
+    """
     try:
-        card = _Listing.model_validate(await get(http, "/v1/models")).data[0]
-    except (ValidationError, LookupError):
-        raise EngineError(f"what answers at {http.where} is not an engine") from None
+        cards = _Listing.model_validate(await get(http, "/v1/models")).data
+    except ValidationError:
+        cards = []
+    if not cards:
+        raise EngineError(f"what answers at {http.where} is not an engine")
+    card = _meant(cards, model, http.where)
     kind = _MAKERS.get(card.owned_by, "other")
     if kind == "llama-server":
         return await _llama_server(http, card)
@@ -94,6 +104,26 @@ async def find(http: Http) -> Server:
     meta = card.meta or _Meta()
     length = card.max_model_len or meta.n_ctx or meta.n_ctx_train or 0
     return Server(kind, card.id, length, version)
+
+
+def _meant(cards: list[_Card], model: str, where: str) -> _Card:
+    cards = [card for card in cards if not card.parent] or cards
+    if len({card.root or card.id for card in cards}) == 1:
+        return cards[0]
+    for card in cards:
+        if _bare(card.id) == _bare(model):
+            return card
+    names = ", ".join(card.id for card in cards[:_MOST_NAMES])
+    raise EngineError(
+        f"{where} serves several models ({names}), and none is called like the one set here "
+        f"({_bare(model)}): set model.name, or completion.model and chat.model, to the one that is "
+        "meant, or give it that name there"
+    )
+
+
+def _bare(name: str) -> str:
+    """Return a model's name without the folder or the organisation that it is in."""
+    return name.rstrip("/").rpartition("/")[2].casefold()
 
 
 async def _llama_server(http: Http, card: _Card) -> Server:

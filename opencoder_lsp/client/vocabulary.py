@@ -48,8 +48,8 @@ async def compare(http: Http, server: Server, tokenizer: Tokenizer, stop_ids: Se
     if not same:
         raise EngineError(
             f"{server.model} at {http.where} has another vocabulary than the model set here; set "
-            "model.name to the model that runs there (its tokenizer is enough: models pull "
-            "--tokenizer-only)"
+            "model.name (or completion.model, chat.model) to the model that runs there (its "
+            "tokenizer is enough: models pull --tokenizer-only)"
         )
     return ""
 

@@ -28,6 +28,7 @@ from opencoder_lsp.lsp.tasks import edit_command, explain_command
 from opencoder_lsp.stats import Record, report
 
 if TYPE_CHECKING:
+    from opencoder_lsp.client.connection import Connection
     from opencoder_lsp.lsp.server import Server
 
 log = logging.getLogger(__name__)
@@ -86,23 +87,30 @@ async def stats(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, A
 
 
 async def status(ls: "Server", params: types.ExecuteCommandParams) -> dict[str, Any]:
-    """`{}` → how the server, the engine and the settings are."""
+    """`{}` → how the server, the engine and the settings are; `chat` where it has another one."""
     parse(NoArguments, params.command, params.arguments)
-    connection = ls.connection
-    model, health = connection.model, connection.health
+    another = ls.chat_connection is not ls.connection
     return {
         "version": __version__,
-        "model": model and {"name": model.name, "template": model.template},
-        "engine": {
-            "kind": connection.status.kind,
-            "message": connection.status.message,
-            "health": health and dataclasses.asdict(health),
-        },
+        **_engine(ls.connection),
+        "chat": _engine(ls.chat_connection) if another else None,
         "documents": len(ls.documents),
         "gathering": ls.context.is_gathering,
         "completions": dataclasses.asdict(ls.counts),
         "requests": dataclasses.asdict(ls.habits.tally),
         "warnings": ls.configuration.warnings,
+    }
+
+
+def _engine(connection: "Connection") -> dict[str, Any]:
+    model, status, health = connection.model, connection.status, connection.health
+    return {
+        "model": model and {"name": model.name, "template": model.template},
+        "engine": {
+            "kind": status.kind,
+            "message": status.message,
+            "health": health and dataclasses.asdict(health),
+        },
     }
 
 

@@ -42,7 +42,7 @@ def explain_choice(settings: Settings) -> str:
 
 def _choose(settings: Settings) -> tuple[Model, str]:
     if settings.model.name != AUTO:
-        return _open(find(settings.model.name), settings), "model.name says so"
+        return _open(find(settings.model.name), settings), "the settings say so"
     large, small = (paths.models() / m.name for m in (OPENCODERPLUS, DEMO))
     remote = bool(settings.engine.url)
     fallback = "it is not pulled"

@@ -9,6 +9,7 @@ from opencoder_lsp.prompt.conversation import TEMPLATES, Message, fit
 from opencoder_lsp.prompt.tokenizer import Tokenizer
 from opencoder_lsp.settings import Settings
 from tests.api.conftest import HELLO, Api, Serve
+from tests.fakes.model_folder import make_tokenizer_folder
 from tests.fakes.remote import Remote
 
 
@@ -90,3 +91,24 @@ async def test_a_chats_engine_may_be_another_than_that_of_texts(
                 message = (await response.json())["choices"][0]["message"]
         assert message["content"] == "chat"
     assert (len(texts.completions), len(remote.completions)) == (1, 1)
+
+
+async def test_the_models_of_chats_and_of_texts_are_both_listed(
+    serve: Serve, settings: Settings, remote: Remote, tmp_path: Path
+) -> None:
+    folder = make_tokenizer_folder(tmp_path / "coder", name="coder")
+    async with Remote("vLLM", Tokenizer.load(folder)) as texts:
+        pairs = [f"model.name={settings.model.name}", f"engine.url={remote.url}"]
+        pairs += [f"completion.url={texts.url}", f"completion.model={folder}"]
+        async with serve(settings=Settings.load(cli=pairs)) as api:
+            await api.state.completions.engine()
+            async with api.session.get(f"{api.url}/v1/models") as response:
+                listed = [card["id"] for card in (await response.json())["data"]]
+            async with api.session.get(f"{api.url}/v1/models/coder") as response:
+                assert (await response.json())["id"] == "coder"
+            texts.say("text", "<|im_end|>")
+            answer = await api.ask("/v1/completions", prompt="x", model="coder")
+            status, refusal = await api.tell("/v1/completions", prompt="x", model="tiny")
+    assert listed == ["tiny", "coder"]
+    assert (answer["model"], answer["choices"][0]["text"]) == ("coder", "text")
+    assert (status, refusal["error"]["code"]) == (404, "model_not_found")

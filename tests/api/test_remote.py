@@ -7,6 +7,7 @@ import pytest
 
 from opencoder_lsp.api.keys import Keys
 from opencoder_lsp.api.security import Policy
+from opencoder_lsp.client.access import Access
 from opencoder_lsp.client.engine import CompletionRequest, EngineClient
 from opencoder_lsp.client.launcher import Launcher
 from opencoder_lsp.errors import EngineBusyError, EngineError, InvalidRequestError
@@ -109,6 +110,21 @@ async def test_a_key_is_the_password_of_the_address(serve: Serve, fake: FakeEngi
                 await read(client)
             assert key not in str(refused.value)
             await client.close()
+
+
+async def test_health_names_the_model_to_who_has_a_key_and_the_setting_to_who_has_none(
+    serve: Serve, fake: FakeEngine
+) -> None:
+    key = "0123456789abcdef"
+    async with serve(Policy("127.0.0.1", 0, Keys({"me": key}, at_once=1))) as api:
+        client = EngineClient(api.url, access=Access(key))
+        health = await client.health()
+        assert (health.state, health.model, health.context_length) == ("ready", "tiny", 2048)
+        await client.close()
+        client = EngineClient(api.url, access=Access("another"))
+        with pytest.raises(EngineError, match=r"HTTP 401: .*; set engine\.key_file"):
+            await client.health()
+        await client.close()
 
 
 async def test_it_hears_when_the_engine_goes_and_when_the_server_does(

@@ -5,10 +5,12 @@ import dataclasses
 
 import pytest
 
+from opencoder_lsp.bench.chats import Chats
 from opencoder_lsp.bench.load import Load
 from opencoder_lsp.bench.replay import replay
 from opencoder_lsp.bench.target import Timing
 from opencoder_lsp.bench.typist import Ask, Typing
+from opencoder_lsp.engine.request import CHAT
 from opencoder_lsp.errors import EngineBusyError
 from tests.fakes.clock_loop import run
 
@@ -24,11 +26,18 @@ class Scripted:
     def __init__(self, *, full: bool = False) -> None:
         self.asked: list[tuple[float, int, int]] = []  # moment, typist, tokens
         self.cancelled: list[float] = []
+        self.chats: list[tuple[float, int, int]] = []  # moment, tokens of prompt and answer
         self._full = full
 
-    async def ask(self, prompt: list[int], tokens: int, *, leave: bool = False) -> Timing:
+    async def ask(self, prompt: list[int], tokens: int, *, priority: int = 0) -> Timing:
         """See the class."""
         clock = asyncio.get_running_loop().time
+        if priority == CHAT:
+            self.chats.append((clock(), len(prompt), tokens))
+            if self._full:
+                raise EngineBusyError("full", 1.0)
+            await asyncio.sleep(5.0)
+            return Timing(0.5, 5.0, tokens)
         self.asked.append((clock(), prompt[0], tokens))
         if self._full:
             raise EngineBusyError("full", 1.0)
@@ -38,6 +47,24 @@ class Scripted:
             self.cancelled.append(clock())
             raise
         return Timing(0.5, 1.0, tokens, cached=len(prompt) - 1)
+
+
+def test_typists_chat_besides_and_one_question_waits_for_the_answer_to_the_other() -> None:
+    target, chats = Scripted(), Chats(per_hour=360, prompt=50, tokens=9)
+    load = run(lambda: replay(target, Typing([READ]), typists=2, seconds=1000, chats=chats))
+    assert {(prompt, tokens) for _, prompt, tokens in target.chats} == {(50, 9)}
+    assert load.chats == [5.0] * len(target.chats)
+    # Ten seconds in the mean to a question, and five to its answer.
+    assert len(load.chats) == pytest.approx(2 * 1000 / 15, rel=0.3)
+    alone = run(lambda: replay(Scripted(), Typing([READ]), typists=2, seconds=1000))
+    assert (load.asked, load.latencies) == (alone.asked, alone.latencies)
+
+
+def test_a_chat_that_is_refused_is_counted_and_does_not_end_the_run() -> None:
+    target, chats = Scripted(full=True), Chats(per_hour=360)
+    load = run(lambda: replay(target, Typing([READ]), typists=1, seconds=100, chats=chats))
+    assert load.refused == load.asked + len(target.chats) > load.asked
+    assert load.chats == []
 
 
 def loads(target: Scripted, *asks: Ask, typists: int) -> Load:

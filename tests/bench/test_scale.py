@@ -73,11 +73,19 @@ def test_json_has_what_the_table_has(figures: Path) -> None:
     data = json.loads(bench("scale", "--figures", str(figures), "--slots", "4", "--json").stdout)
     assert (data["model"], data["limit_ms"], data["checked"]) == ("big", 500, [])
     assert data["engine"]["slots"] == 4
+    assert data["chats"]["per_hour"] == 0
     assert data["engine"]["costs"]["row"] == pytest.approx(0.004)
     numbers = [load["typists"] for load in data["simulated"]]
     assert numbers == sorted(numbers)
     within = [load["typists"] for load in data["simulated"] if (load["p95_ms"] or 1e9) <= 500]
     assert max(within, default=0) == data["carried"]
+
+
+def test_chats_are_a_part_of_the_load(figures: Path) -> None:
+    done = bench("scale", "--figures", str(figures), "--chats-per-hour", "20")
+    assert "each typist asks 20 questions an hour besides" in done.stdout
+    (heads,) = [line for line in done.stdout.splitlines() if line.startswith("simulated")]
+    assert heads.split()[-3:] == ["chats", "p95", "s"]
 
 
 def test_an_engine_elsewhere_is_measured_and_typed_on(elsewhere: str) -> None:

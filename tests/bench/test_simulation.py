@@ -4,6 +4,7 @@ import math
 
 import pytest
 
+from opencoder_lsp.bench.chats import Chats
 from opencoder_lsp.bench.costs import Costs
 from opencoder_lsp.bench.load import Load, percentile
 from opencoder_lsp.bench.simulation import Shape, Simulation, carried
@@ -16,10 +17,15 @@ READ = (NEW, *[KNOWN] * 99)  # one file, in which nothing changes
 
 
 def simulate(
-    *asks: Ask, typists: int = 1, seconds: float = 60, slots: int = 8, queue: int = 32
+    *asks: Ask,
+    typists: int = 1,
+    seconds: float = 60,
+    slots: int = 8,
+    queue: int = 32,
+    chats: Chats | None = None,
 ) -> Load:
     shape = Shape(COSTS, slots, chunk=256, queue=queue)
-    return Simulation(Typing(asks), shape).run(typists, seconds)
+    return Simulation(Typing(asks), shape, chats).run(typists, seconds)
 
 
 def alone(new: int, tokens: int = 11) -> float:
@@ -80,6 +86,26 @@ def test_who_finds_the_queue_full_is_refused_and_waits_for_ever() -> None:
     assert load.refused > 0
     assert load.p95 == math.inf
     assert load.as_json()["p95_ms"] is None
+
+
+def test_chats_take_time_and_slots_but_a_completion_waits_for_no_whole_one() -> None:
+    chats = Chats(per_hour=360, prompt=1000, tokens=400)
+    without, load = (simulate(*READ, typists=2, seconds=600, chats=own) for own in (None, chats))
+    assert load.busy is not None
+    assert without.busy is not None
+    assert without.chats == []
+    assert len(load.chats) > 20
+    assert min(load.chats) >= alone(new=1000, tokens=400)
+    assert load.busy > without.busy + 20 * alone(new=0, tokens=400)
+    # A chunk of a chat's prompt is the most that is in the way, of an answer in eleven steps.
+    assert without.p95 < load.p95 < without.p95 + COSTS.seconds(1, 256) + 11 * COSTS.row * 2
+
+
+def test_chats_find_a_full_queue_like_everybody() -> None:
+    chats = Chats(per_hour=3600, prompt=1000, tokens=400)
+    load = simulate(NEW, *[KNOWN] * 99, typists=4, slots=1, queue=0, chats=chats)
+    assert load.refused > 0
+    assert load == simulate(NEW, *[KNOWN] * 99, typists=4, slots=1, queue=0, chats=chats)
 
 
 def test_the_same_typists_wait_as_long_each_time() -> None:

@@ -242,7 +242,7 @@ async def test_each_roles_engine_is_looked_at(
     async with Remote("vLLM", Tokenizer(make_tokenizer())) as remote, FakeEngine(socket):
         pairs = [*pairs, f"chat.url={remote.url}"]
         (chat,) = await doctor(pairs, "chat engine")
-        (engine,) = await doctor(pairs)
+        (engine,) = await doctor(pairs, "completion engine")
     assert "vLLM 0.32.0" in chat["detail"]
     assert "fake is ready" in engine["detail"]
 

@@ -96,7 +96,7 @@ def test_a_file_that_is_not_there_is_named(tmp_path: Path) -> None:
 
 
 def test_two_keys_for_one_server_are_refused(write: Write) -> None:
-    with pytest.raises(SettingsError, match="in its address and in engine.key_file"):
+    with pytest.raises(SettingsError, match="in engine.url and engine.key_file"):
         access(write("abc\n"), "https://me:other@gpu.example")
 
 

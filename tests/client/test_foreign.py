@@ -1,56 +1,29 @@
 """Other makers' servers: what each kind is asked, and that its answers are as our engine's."""
 
-from collections.abc import AsyncIterator
 from dataclasses import replace
-from pathlib import Path
 
 import pytest
 from starlette.responses import JSONResponse
 
 from opencoder_lsp.client.dialects import grammar, regex
-from opencoder_lsp.client.engine import Completer, CompletionRequest, EngineClient, Usage
-from opencoder_lsp.client.servers import Kind
+from opencoder_lsp.client.engine import Completer, EngineClient, Usage
 from opencoder_lsp.client.vocabulary import speaking
 from opencoder_lsp.errors import EngineError
-from opencoder_lsp.prompt.tokenizer import Tokenizer
-from tests.fakes.model_folder import make_tokenizer
+from tests.client.completers import (
+    END_OF_TEXT,
+    END_OF_TURN,
+    PROMPT,
+    REQUEST,
+    TOKENIZER,
+    WITH_IDS,
+    ask,
+    completer,
+    every,
+    remote,
+)
 from tests.fakes.remote import Remote
 
-TOKENIZER = Tokenizer(make_tokenizer())
-END_OF_TURN = TOKENIZER.control_id("<|end_of_turn|>")
-END_OF_TEXT = TOKENIZER.control_id("<|endoftext|>")
-PROMPT = TOKENIZER.encode("def f(")
-REQUEST = CompletionRequest(
-    prompt=PROMPT, max_tokens=64, stop_token_ids=[END_OF_TURN, END_OF_TEXT], temperature=0.0
-)
-WITH_IDS: tuple[Kind, ...] = ("vLLM", "llama-server")
-KINDS: tuple[Kind, ...] = (*WITH_IDS, "other")
-
-
-@pytest.fixture
-async def remote(request: pytest.FixtureRequest) -> AsyncIterator[Remote]:
-    """A server whose own model ends at `<|endoftext|>`, as StarCoder's."""
-    async with Remote(request.param, TOKENIZER, end=END_OF_TEXT) as remote:
-        yield remote
-
-
-@pytest.fixture
-async def completer(remote: Remote) -> AsyncIterator[Completer]:
-    """What our fronts make of it."""
-    client = EngineClient(remote.url)
-    await client.health()
-    completer, _ = await speaking(client, TOKENIZER, REQUEST.stop_token_ids)
-    yield completer
-    await client.close()
-
-
-def every(kinds: tuple[Kind, ...] = KINDS) -> pytest.MarkDecorator:
-    return pytest.mark.parametrize("remote", kinds, indirect=True)
-
-
-async def ask(completer: Completer, request: CompletionRequest = REQUEST) -> str:
-    async with completer.complete(request) as stream:
-        return "".join([piece async for piece in stream])
+__all__ = ["completer", "remote"]
 
 
 @every()
@@ -122,60 +95,6 @@ async def test_stop_strings_end_an_answer_and_the_servers_work(
         assert "".join([piece async for piece in stream]) == "one"
     assert stream.finish_reason == "stop"
     await remote.until(lambda: remote.left == 1)
-
-
-@every(WITH_IDS)
-async def test_a_forced_prefix_is_a_constraint_and_the_rest_is_free_of_it(
-    remote: Remote, completer: Completer
-) -> None:
-    remote.say("  return nothing of this")
-    remote.say(" 1", "<|end_of_turn|>")
-    request = replace(REQUEST, forced_prefix="  ret")
-    assert await ask(completer, request) == "  return 1"
-    first, second = remote.completions
-    assert first["prompt"] == PROMPT
-    assert "structured_outputs" in first or "grammar" in first
-    made = TOKENIZER.encode("  return")
-    assert second["prompt"] == [*PROMPT, *made]
-    assert "structured_outputs" not in second
-    assert "grammar" not in second
-    assert (second.get("n_predict") or second.get("max_tokens")) == 64 - len(made)
-
-
-@every(WITH_IDS)
-async def test_a_forced_prefix_may_have_characters_of_several_tokens(
-    remote: Remote, completer: Completer
-) -> None:
-    remote.say("größen ")
-    remote.say("= 1", "<|end_of_turn|>")
-    assert await ask(completer, replace(REQUEST, forced_prefix="größe")) == "größe= 1"
-    second = remote.completions[1]
-    made = TOKENIZER.encode("größe")
-    assert second["prompt"] == [*PROMPT, *made]
-    assert (second.get("n_predict") or second.get("max_tokens")) == 64 - len(made)
-
-
-@every(("other",))
-async def test_where_nothing_can_be_forced_the_prefix_is_in_the_prompt(
-    remote: Remote, completer: Completer
-) -> None:
-    remote.say("urn 1", "<|endoftext|>")
-    assert await ask(completer, replace(REQUEST, forced_prefix="  ret")) == "  return 1"
-    (body,) = remote.completions
-    assert body["prompt"] == [*PROMPT, *TOKENIZER.encode("  ret")]
-    assert "forced_prefix" not in body
-
-
-@every(WITH_IDS)
-async def test_an_end_within_the_forced_prefix_is_the_end(
-    remote: Remote, completer: Completer
-) -> None:
-    remote.say("ret")
-    request = replace(REQUEST, forced_prefix="return", max_tokens=3)
-    async with completer.complete(request) as stream:
-        assert "".join([piece async for piece in stream]) == "ret"
-    assert stream.finish_reason == "length"
-    assert len(remote.completions) == 1
 
 
 @pytest.mark.parametrize(
@@ -284,7 +203,7 @@ async def test_a_client_may_leave_at_any_time(remote: Remote, completer: Complet
     await remote.until(lambda: remote.left == 1)
 
 
-async def test_a_prefix_with_half_a_character_is_sent_as_text(tmp_path: Path) -> None:
+async def test_a_prefix_with_half_a_character_is_sent_as_text() -> None:
     async with Remote("vLLM", TOKENIZER) as remote:
         client = EngineClient(remote.url)
         await client.health()

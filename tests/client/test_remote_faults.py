@@ -80,7 +80,7 @@ def openai_error(status: int, message: str, **headers: str) -> Response:
 @pytest.mark.parametrize(
     ("response", "kind", "message"),
     [
-        (openai_error(401, "Unauthorized"), EngineError, "401: Unauthorized; engine.key_file"),
+        (openai_error(401, "Unauthorized"), EngineError, "401: Unauthorized; set engine.key_file"),
         (openai_error(400, "too long"), InvalidRequestError, "too long"),
         (openai_error(500, "no luck"), EngineError, "answered HTTP 500: no luck"),
         (HTMLResponse("<h1>nginx</h1>", 502), EngineError, "answered HTTP 502$"),

@@ -37,7 +37,7 @@ async def test_no_redirect_is_followed_and_no_key_goes_elsewhere(
 
 async def test_a_wrong_key_is_named_with_the_setting(vllm: Remote, front: Front) -> None:
     vllm.key = "another"
-    with pytest.raises(EngineError, match=r"HTTP 401: Unauthorized; engine\.key_file names"):
+    with pytest.raises(EngineError, match=r"HTTP 401: Unauthorized; set engine\.key_file or"):
         await front.engine()
 
 

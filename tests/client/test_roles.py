@@ -3,7 +3,7 @@
 import pytest
 
 from opencoder_lsp.client.connection import Status
-from opencoder_lsp.client.roles import connections, for_role
+from opencoder_lsp.client.roles import by_engine, connections, for_role
 from opencoder_lsp.prompt.privacy import engines, may_send
 from opencoder_lsp.settings import Settings
 
@@ -21,6 +21,26 @@ def test_a_role_without_an_address_of_its_own_has_the_engines() -> None:
     assert for_role(settings(f"completion.url={A}"), "chat").engine.url == ""
 
 
+def test_a_role_may_have_a_model_of_its_own_with_its_own_template() -> None:
+    pairs = ("model.name=opencoderplus", "model.template=opencoder", "chat.model=openchat")
+    both = settings(*pairs)
+    assert for_role(both, "completion").model == both.model
+    assert for_role(both, "chat").model.name == "openchat"
+    assert for_role(both, "chat").model.template == ""
+    assert [roles for roles, _ in by_engine(both)] == [("completion",), ("chat",)]
+    assert [roles for roles, _ in by_engine(settings("chat.model=auto"))] == [
+        ("completion", "chat")
+    ]
+
+
+@pytest.mark.parametrize("name", ["completion.model", "chat.model"])
+def test_no_workspace_says_which_model_runs(name: str) -> None:
+    before = Settings()
+    after, (warning,) = before.with_client({name: "/evil"})
+    assert after == before
+    assert f"{name} is not taken from the editor" in warning
+
+
 def told(status: Status) -> None:
     pytest.fail(f"told {status}")
 
@@ -29,6 +49,12 @@ def told(status: Status) -> None:
 def test_one_engine_is_one_connection(pairs: tuple[str, ...]) -> None:
     made = connections(settings(*pairs), told, lambda text: None, main="chat")
     assert made["chat"] is made["completion"]
+
+
+@pytest.mark.parametrize("pair", [f"chat.url={A}", "completion.model=starcoder"])
+def test_another_engine_or_another_model_is_another_connection(pair: str) -> None:
+    made = connections(settings(pair), told, lambda text: None, main="chat")
+    assert made["chat"] is not made["completion"]
 
 
 async def test_only_the_main_role_is_heard_of() -> None:

@@ -55,6 +55,7 @@ class Remote:
         self.key = ""  # that it wants
         self.version = "0.32.0"
         self.detokenizes = True
+        self.cards: list[Json] = [{"id": "their-model"}]  # of the models that it lists
         self.vocabulary = tokenizer  # with which it reads ids
         names = [name for name in (*FIRST, *LAST) if tokenizer.has_control(name)]
         self.names = {tokenizer.control_id(name): name for name in names}
@@ -146,12 +147,13 @@ class Remote:
         return None
 
     async def _models(self, request: Request) -> Response:
-        card: Json = {"id": "their-model", "object": "model", "owned_by": _OWNERS[self.kind]}
+        common: Json = {"object": "model", "owned_by": _OWNERS[self.kind]}
         if self.kind == "vLLM":
-            card["max_model_len"] = 1024
+            common["max_model_len"] = 1024
         else:
-            card["meta"] = {"n_ctx_train": 8192}
-        return self._refused(request) or JSONResponse({"object": "list", "data": [card]})
+            common["meta"] = {"n_ctx_train": 8192}
+        cards = [{**common, **card} for card in self.cards]
+        return self._refused(request) or JSONResponse({"object": "list", "data": cards})
 
     async def _props(self, request: Request) -> Response:
         props = {"n_ctx": 1024}
@@ -239,6 +241,7 @@ class Remote:
             except UnicodeDecodeError:
                 continue
             event: Json = {"content": text, "tokens": [id], "stop": False}
+            event["tokens_predicted"] = made
             if body.get("n_probs"):
                 likely = {"id": id, "logprob": -0.5}
                 event["completion_probabilities"] = [{**likely, "top_logprobs": [likely]}]

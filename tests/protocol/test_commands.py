@@ -209,6 +209,7 @@ async def test_the_status_says_how_everything_is(editor: Editor, fake: FakeEngin
     assert status["model"] == {"name": "tiny", "template": "chatml"}
     assert status["engine"]["kind"] == "ready"
     assert status["engine"]["health"]["model"] == "fake"
+    assert status["chat"] is None  # which has the same engine
     assert status["documents"] == 1
     assert status["warnings"] == []
 

@@ -9,6 +9,7 @@
 ---@class opencoder.settings.Engine
 ---@field url? string
 ---@field key_file? string
+---@field keyring? boolean
 ---@field ca_file? string
 ---@field device? "auto"|"cpu"|"cuda"
 ---@field dtype? "auto"|"bfloat16"|"float32"
@@ -25,6 +26,7 @@
 ---@class opencoder.settings.Completion
 ---@field enabled? boolean
 ---@field url? string
+---@field model? string
 ---@field max_tokens? integer
 ---@field lines? "auto"|"single"|"multi"
 ---@field prompt? "auto"|"template"|"fim"|"prefix"
@@ -39,6 +41,7 @@
 
 ---@class opencoder.settings.Chat
 ---@field url? string
+---@field model? string
 ---@field max_tokens? integer
 ---@field temperature? number
 ---@field top_p? number
@@ -78,6 +81,9 @@ M.defaults = {
     -- A file that only you can read, with the key of the engine elsewhere, or with lines
     -- `https://host:port KEY` where there are several.
     key_file = "",
+    -- Whether that key is in the system's keyring, where `keyring set opencoder-lsp
+    -- https://host:port` puts it (the port only where it has one).
+    keyring = false,
     -- A file of certificates (PEM) that are believed at `https://` instead of the system's.
     ca_file = "",
     -- Where the model runs.
@@ -112,6 +118,9 @@ M.defaults = {
     enabled = true,
     -- Another engine than `engine.url` for completions.
     url = "",
+    -- Another model than `model.name` for completions, such as the one that runs at
+    -- `completion.url`.
+    model = "",
     -- Longest suggestion, in tokens.
     max_tokens = 64,
     -- `single` line or `multi` (a block); `auto` is what suits the place.
@@ -146,6 +155,9 @@ M.defaults = {
   chat = {
     -- Another engine than `engine.url` for chat and explanations.
     url = "",
+    -- Another model than `model.name` for chat and explanations, such as the one that runs at
+    -- `chat.url`.
+    model = "",
     -- Longest answer, in tokens.
     max_tokens = 1024,
     -- 0 is greedy.
@@ -202,6 +214,7 @@ M.machine = {
   ["model.template"] = true,
   ["engine.url"] = true,
   ["engine.key_file"] = true,
+  ["engine.keyring"] = true,
   ["engine.ca_file"] = true,
   ["engine.device"] = true,
   ["engine.dtype"] = true,
@@ -215,7 +228,9 @@ M.machine = {
   ["engine.lookup"] = true,
   ["engine.linger"] = true,
   ["completion.url"] = true,
+  ["completion.model"] = true,
   ["chat.url"] = true,
+  ["chat.model"] = true,
   ["privacy.exclude"] = true,
   ["privacy.remote"] = true,
 }

@@ -7,6 +7,7 @@ export const MACHINE: readonly string[] = [
   "model.template",
   "engine.url",
   "engine.key_file",
+  "engine.keyring",
   "engine.ca_file",
   "engine.device",
   "engine.dtype",
@@ -20,7 +21,9 @@ export const MACHINE: readonly string[] = [
   "engine.lookup",
   "engine.linger",
   "completion.url",
+  "completion.model",
   "chat.url",
+  "chat.model",
   "privacy.exclude",
   "privacy.remote",
 ];
