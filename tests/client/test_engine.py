@@ -102,7 +102,6 @@ async def test_a_lease_on_which_there_is_nothing_to_tell_is_kept_by_comments(
         assert (await anext(healths)).state == "draining"
 
 
-
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_a_refused_request_carries_the_engines_message(
     fake: FakeEngine, client: EngineClient, status: int
