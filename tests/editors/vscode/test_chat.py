@@ -11,6 +11,36 @@ __all__ = ["canary"]  # a fixture
 
 pytestmark = MARKS
 
+READABLE = 4.5  # the least contrast of text: WCAG 2.2, 1.4.3
+
+# The chat's background, and each text on it with its contrast as WCAG counts it.
+COLOURS = """(chat) => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [red, green, blue] = numbers(colour).map((one) => one / 255)
+      .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const back = (one) => {
+    const colour = getComputedStyle(one).backgroundColor;
+    const opacity = numbers(colour)[3] ?? 1;
+    if (opacity === 1) return colour;
+    const below = numbers(back(one.parentElement));
+    const mixed = numbers(colour).slice(0, 3)
+      .map((own, n) => own * opacity + below[n] * (1 - opacity));
+    return `rgb(${mixed.join(" ")})`;
+  };
+  const texts = [];
+  const walker = document.createTreeWalker(chat, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const one = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !one.checkVisibility()) continue;
+    const [high, low] = [getComputedStyle(one).color, back(one)].map(light).sort((a, b) => b - a);
+    texts.push({ text: walker.currentNode.data, contrast: (high + 0.05) / (low + 0.05) });
+  }
+  return { back: getComputedStyle(chat).backgroundColor, texts };
+}"""
+
 
 async def new(person: Workbench) -> None:
     """Begin a new conversation."""
@@ -126,6 +156,32 @@ async def test_an_engine_that_fails_keeps_the_question_which_can_be_asked_again(
     await person.chat.get_by_text("Yes.").wait_for()
     await person.chat_says("The answer is complete")
     assert await person.messages() == ["Are you there?", "Yes."]
+
+
+async def test_the_chat_follows_the_theme_and_can_be_read_in_all_of_them(
+    person: Workbench,
+) -> None:
+    await new(person)
+    code = "```python\ndef add(a: int) -> str:\n    return f'{a + 1}'  # sum\n```\n"
+    answer = f"Take `this`, [a link](https://example.org):\n\n{code}\n> quoted\n\n|a|\n|-|\n|1|\n"
+    await person.turn("What is it?", answer)
+    side = person.page.locator(".part.sidebar")
+    backs = set()
+    for theme, kind in (
+        ("Dark Modern", "vscode-dark"),
+        ("Dark High Contrast", "vscode-high-contrast"),
+        ("Light High Contrast", "vscode-high-contrast-light"),
+        ("Light Modern", "vscode-light"),
+    ):
+        await person.press("Control+k", "Control+t")
+        await person.choose(theme)
+        await person.chat.locator(f"body.{kind}").wait_for()
+        await person.picture(f"chat {theme}")
+        seen = await person.chat.locator(".chat").evaluate(COLOURS)
+        assert seen["back"] == await side.evaluate("one => getComputedStyle(one).backgroundColor")
+        assert [one for one in seen["texts"] if one["contrast"] < READABLE] == [], theme
+        backs.add(seen["back"])
+    assert len(backs) == 4
 
 
 @pytest.mark.fault("F65")
