@@ -63,7 +63,7 @@ async def measure() -> tuple[float, float]:
             folder = home / "work"
             folder.mkdir()
             async with (
-                code_server(installation(), package(), home, environment) as server,
+                code_server(installation(), [package()], home, environment) as server,
                 opened(browser, server, engine, folder) as person,
             ):
                 await person.ready()

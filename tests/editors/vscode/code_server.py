@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -101,20 +101,21 @@ def program(folder: Path, before: str = "") -> Path:
 
 @asynccontextmanager
 async def code_server(
-    installed: Installation, vsix: Path, home: Path, environment: Mapping[str, str]
+    installed: Installation, extensions: Sequence[Path], home: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[CodeServer]:
-    """Run a code-server whose user lives in `home`."""
-    data, extensions = home / "data", home / "extensions"
+    """Run a code-server, with these extensions, whose user lives in `home`."""
+    data = home / "data"
     for kind, settings in (("User", QUIET), ("Machine", {})):
         (data / kind).mkdir(parents=True)
         (data / kind / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
-    folders: list[str | Path] = ["--user-data-dir", data, "--extensions-dir", extensions]
+    folders: list[str | Path] = ["--user-data-dir", data, "--extensions-dir", home / "extensions"]
     command = installed.command(*folders, "--config", home / "config.yaml")
     path = os.pathsep.join([str(installed.node.parent), os.environ["PATH"]])
     env = {**os.environ, "HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT), **environment}
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         env[name] = str(home / name.lower())
-    await _install([*command, "--install-extension", str(vsix)], env)
+    wanted = (word for one in extensions for word in ("--install-extension", str(one)))
+    await _install([*command, *wanted], env)
     port = _free_port()
     options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{port}", "--disable-telemetry"]
     options += ["--disable-update-check", "--disable-getting-started-override", "--disable-proxy"]
