@@ -93,6 +93,11 @@ def _walk(folder: str) -> Iterator[str]:
                 return
             if stamp_of(entry.path) is not None:
                 yield below + entry.name
-            elif entry.is_dir(follow_symlinks=False) and entry.name not in _PASSED_OVER:
-                if not ignored_by_git(entry.path, is_folder=True):
-                    waiting.append(f"{below}{entry.name}/")
+            elif _is_looked_into(entry):
+                waiting.append(f"{below}{entry.name}/")
+
+
+def _is_looked_into(entry: os.DirEntry[str]) -> bool:
+    if not entry.is_dir(follow_symlinks=False) or entry.name in _PASSED_OVER:
+        return False
+    return not ignored_by_git(entry.path, is_folder=True)
