@@ -105,6 +105,38 @@ async def test_files_and_selections_go_along_once(person: Workbench) -> None:
     assert await button(person, f"Do not attach {name}:1").count() == 0
 
 
+async def test_a_file_that_is_named_is_offered_and_goes_along_and_a_secret_one_does_not(
+    person: Workbench,
+) -> None:
+    for name in ("src/parser.py", "src/parsing.md", "parser.key", ".env"):
+        file = person.folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"# {name}\n", encoding="utf-8")
+    await new(person)
+    box = person.chat.get_by_role("textbox", name="Your question")
+    await box.press_sequentially("Is @pars")
+    options = person.chat.get_by_role("listbox", name="Files").get_by_role("option")
+    await options.first.wait_for()
+    assert await options.all_inner_texts() == ["parser.py src/", "parsing.md src/"]
+    await box.press("ArrowDown")
+    await person.chat.get_by_role("option", name="parsing.md", selected=True).wait_for()
+    await person.picture("file-choice")
+    assert await box.get_attribute("aria-activedescendant") == await options.last.get_attribute(
+        "id"
+    )
+    await box.press("Tab")
+    await button(person, "Do not attach src/parsing.md").wait_for()
+    await box.press_sequentially("right?")
+    assert await box.input_value() == "Is src/parsing.md right?"
+    await box.press("Enter")
+    await person.chat.get_by_text("With src/parsing.md.").wait_for()
+    await person.chat_says("The answer is complete")
+    asked = person.asked()
+    await person.ask("And @.env?")
+    await person.chat_says(".env is not sent to a model")
+    assert person.asked() == asked
+
+
 async def test_code_is_inserted_applied_and_opened_as_a_file(person: Workbench) -> None:
     file = await person.open("a = 1\nb = 2\n")
     await new(person)
