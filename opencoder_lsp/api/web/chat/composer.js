@@ -37,6 +37,11 @@ export class Composer {
     );
     this.found = [];
     this.answering = false;
+    let width = 0;
+    new ResizeObserver(([{ contentRect }]) => {
+      if (contentRect.width !== width) this.#fit(); // its height is our own doing
+      width = contentRect.width;
+    }).observe(this.text);
   }
 
   /** Say whether an answer is under way: then the button stops it. */
@@ -74,9 +79,14 @@ export class Composer {
     this.does.send(text);
   }
 
-  #changed() {
+  /** Make the field as high as its text, within bounds. */
+  #fit() {
     this.text.style.height = "auto";
     this.text.style.height = `${Math.min(this.text.scrollHeight + 2, 240)}px`;
+  }
+
+  #changed() {
+    this.#fit();
     this.recount();
     this.#choose();
   }

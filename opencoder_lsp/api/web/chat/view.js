@@ -30,6 +30,7 @@ export class ChatView {
     this.empty = make("p", { className: "empty" }, "Ask something to begin.");
     this.scroll = make("div", { className: "scroll" }, this.empty, this.list);
     this.scroll.onscroll = () => this.#scrolled();
+    new ResizeObserver(() => this.sticky && this.#toEnd()).observe(this.scroll);
     this.jump = button("↓", "Jump to the end", () => this.#toEnd(), "jump");
     this.jump.hidden = true;
     this.status = make("p", { className: "status", role: "status" });
