@@ -112,6 +112,8 @@ async def code_server(
     command = installed.command(*folders, "--config", home / "config.yaml")
     path = os.pathsep.join([str(installed.node.parent), os.environ["PATH"]])
     env = {**os.environ, "HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT), **environment}
+    env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    env["NO_PROXY"] = "127.0.0.1,localhost"  # so there is no network but this machine
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         env[name] = str(home / name.lower())
     wanted = (word for one in extensions for word in ("--install-extension", str(one)))

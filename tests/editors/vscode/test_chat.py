@@ -143,6 +143,10 @@ async def test_code_is_inserted_applied_and_opened_as_a_file(person: Workbench) 
     answer = "Take the *next* number:\n\n```python\nc = 3\n```\n\nIt is the sum $c = a + b$.\n"
     await person.turn("What could come next?", answer)
     await person.picture("chat")
+    await button(person, "Copy this code").click()
+    await button(person, "Copy this code").get_by_text("Copied").wait_for()
+    await person.page.locator(".tab.active").click()  # who has not the focus reads no clipboard
+    assert await person.page.evaluate("navigator.clipboard.readText()") == "c = 3\n"
     await button(person, "Insert this code at the cursor").click()
     assert await person.save(file) == b"c = 3a = 1\nb = 2\n"
     await person.press("Control+End", "ArrowUp", "Shift+End")

@@ -21,6 +21,8 @@ MARKS = [
     pytest.mark.asyncio(loop_scope="package"),
 ]
 
+STATUS = "[id='opencoder-lsp.opencoder.opencoder.status']"
+
 # There are hidden templates of ghost text, so what counts is what has a place on the screen.
 _GHOST = """() => [...document.querySelectorAll(".suggest-preview-text, [class*=ghost-text]")]
     .filter((one) => one.getClientRects().length)
@@ -68,7 +70,7 @@ class Workbench:
 
     async def status(self, text: str) -> None:
         """Wait for what the status bar's item says, on it or of its reason."""
-        item = self.page.locator("[id='opencoder-lsp.opencoder.opencoder.status']")
+        item = self.page.locator(STATUS)
         await item.filter(has_text=text).or_(item.get_by_label(text)).first.wait_for()
 
     async def completes(self) -> None:
