@@ -67,6 +67,7 @@ async def measure() -> tuple[float, float]:
                 opened(browser, server, engine, folder) as person,
             ):
                 await person.ready()
+                await person.completes()
                 seen = await rounds(person)
         own = server_times(home / "opencoder")
     return statistics.median(seen), statistics.median(own)
