@@ -74,17 +74,20 @@ class Workbench:
         await item.filter(has_text=text).or_(item.get_by_label(text)).first.wait_for()
 
     async def completes(self) -> None:
-        """Wait until suggestions come as one types: a new window does not ask for any at first."""
+        """Wait until suggestions come as one types."""
         self.engine.default = "first()"
         await self.open("", "first.py")
+        await self.type_first("x = ", "first()")
+        await self.close_all()
+
+    async def type_first(self, text: str, ghost: str) -> None:
+        """Type until that brings ghost text: a new window does not ask for any at first."""
         for patience in (3_000, 5_000, 10_000, 60_000):
-            await self.type("x = ")
+            await self.type(text)
             try:
-                await self.ghost("first()", timeout=patience)
+                return await self.ghost(ghost, timeout=patience)
             except _late():
-                await self.press("Control+a", "Delete")
-            else:
-                return await self.close_all()
+                await self.press(*["Backspace"] * len(text))
         raise AssertionError("no suggestion came")
 
     async def ready(self) -> None:
