@@ -116,8 +116,7 @@ async def test_a_file_that_is_named_is_offered_and_goes_along_and_a_secret_one_d
     box = person.chat.get_by_role("textbox", name="Your question")
     await box.press_sequentially("Is @pars")
     options = person.chat.get_by_role("listbox", name="Files").get_by_role("option")
-    await options.first.wait_for()
-    assert await options.all_inner_texts() == ["parser.py src/", "parsing.md src/"]
+    await person.offers(options, ["parser.py src/", "parsing.md src/"])
     await box.press("ArrowDown")
     await person.chat.get_by_role("option", name="parsing.md", selected=True).wait_for()
     await person.picture("file-choice")

@@ -217,6 +217,12 @@ class Workbench:
         texts: list[str] = await self.chat.locator("article .body").all_inner_texts()
         return [text.strip() for text in texts]
 
+    async def offers(self, options: Any, texts: list[str]) -> None:
+        """Wait until these, and no others, are the texts of a list's options."""
+        from playwright.async_api import expect
+
+        await expect(options).to_have_text(texts, timeout=60_000)
+
     async def picture(self, name: str, **how: Any) -> None:
         """Take a picture, if somebody wants it."""
         if PICTURES:
