@@ -129,6 +129,13 @@ class AnswerArguments(_Object):
     token: Token | None = None
 
 
+class FilesArguments(_Object):
+    """A part of a name, and how many files are wanted."""
+
+    text: _Text = ""
+    most: Annotated[int, Field(ge=1, le=100)] = 20
+
+
 class ListArguments(_Object):
     """Those of this window's folders, or `all`."""
 

@@ -23,6 +23,7 @@ from opencoder_lsp.lsp.arguments import (
 from opencoder_lsp.lsp.chat import answer_command, chat_command
 from opencoder_lsp.lsp.conversation_commands import CONVERSATION_COMMANDS
 from opencoder_lsp.lsp.edit_tasks import EditKind
+from opencoder_lsp.lsp.file_names import files
 from opencoder_lsp.lsp.progress import work_done
 from opencoder_lsp.lsp.tasks import edit_command, explain_command
 from opencoder_lsp.stats import Record, report
@@ -132,6 +133,7 @@ COMMANDS: dict[str, Command] = {
     "opencoder.refactor": partial(edit, "refactor"),
     "opencoder.chat": chat,
     "opencoder.answer": answer,
+    "opencoder.files": files,
     **CONVERSATION_COMMANDS,
     "opencoder.accepted": accepted,
     "opencoder.status": status,

@@ -18,14 +18,19 @@ OWN_LIST = ".opencoderignore"
 _LARGEST = 1_000_000  # bytes of a list
 
 
-def ignored_by_git(path: str) -> bool:
-    """Tell whether git leaves out the file at this absolute path; so it does what is in `.git`."""
+def ignored_by_git(path: str, *, is_folder: bool = False) -> bool:
+    """
+    Tell whether git leaves out the file at this absolute path; so it does what is in `.git`.
+
+    With `is_folder` it is a folder's path, of which it leaves out all that is in it.
+    """
     if "/.git/" in path:
         return True
     top = git_root(path)
     if top is None:
         return False
-    return _ignored(path, top, ".gitignore", [_list(beside) for beside in _lists_beside(top)])
+    beside = [_list(one) for one in _lists_beside(top)]
+    return _ignored(path, top, ".gitignore", beside, is_folder)
 
 
 def ignored_by_us(path: str, folders: Sequence[str]) -> bool:
@@ -58,7 +63,13 @@ def is_below(path: str, folder: str) -> bool:
     return path.startswith(folder if folder.endswith("/") else folder + "/")
 
 
-def _ignored(path: str, top: str, name: str, others: Sequence[tuple[Pattern, ...]]) -> bool:
+def _ignored(
+    path: str,
+    top: str,
+    name: str,
+    others: Sequence[tuple[Pattern, ...]],
+    leads_to_folder: bool = False,
+) -> bool:
     names = os.path.relpath(path, top).split("/")
     folders = list(accumulate(names[:-1], os.path.join, initial=top))
     lists = [(n, _list(os.path.join(folder, name))) for n, folder in enumerate(folders)]
@@ -66,7 +77,7 @@ def _ignored(path: str, top: str, name: str, others: Sequence[tuple[Pattern, ...
     if not any([*lists, *others]):
         return False
     for end in range(1, len(names) + 1):
-        is_folder, says = end < len(names), None
+        is_folder, says = leads_to_folder or end < len(names), None
         for start, own in lists:
             if says is None and start < end:
                 says = verdict(own, names[start:end], is_folder)

@@ -63,10 +63,11 @@ async def measure() -> tuple[float, float]:
             folder = home / "work"
             folder.mkdir()
             async with (
-                code_server(installation(), package(), home, environment) as server,
+                code_server(installation(), [package()], home, environment) as server,
                 opened(browser, server, engine, folder) as person,
             ):
                 await person.ready()
+                await person.completes()
                 seen = await rounds(person)
         own = server_times(home / "opencoder")
     return statistics.median(seen), statistics.median(own)

@@ -91,6 +91,17 @@ async def test_events_follow_every_change(fake: FakeEngine, client: EngineClient
     await fake.leased(0)
 
 
+async def test_a_lease_on_which_there_is_nothing_to_tell_is_kept_by_comments(
+    fake: FakeEngine, client: EngineClient, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tests.fakes.engine.KEEP_ALIVE", 0.01)
+    async with client.events() as healths:
+        assert (await anext(healths)).state == "ready"
+        await fake.until(lambda: fake.beats >= 3)
+        fake.set_health(state="draining")
+        assert (await anext(healths)).state == "draining"
+
+
 @pytest.mark.parametrize("status", [400, 404, 413, 422])
 async def test_a_refused_request_carries_the_engines_message(
     fake: FakeEngine, client: EngineClient, status: int

@@ -3,9 +3,7 @@ A scripted engine on a Unix socket: the wire contract of the real one, without a
 
     async with FakeEngine(tmp_path / "engine.sock") as fake:
         fake.answer("return a + b\n")       # the next request gets this, the ones after `default`
-        fake.pause_after(2)                 # answers stop after two pieces …
-        await fake.paused()
-        fake.resume()                       # … until now
+        fake.pause_after(2)                 # answers stop after two pieces, until `fake.resume()`
 
 It lives in the event loop of the test, and serves a language server that runs as a subprocess with
 `OPENCODER_ENGINE_URL` set to `fake.url`. A word with the blanks after it is one piece and counts
@@ -27,6 +25,8 @@ from starlette.routing import Route
 from tests.fakes.answers import Answer, choices, error_object, refusal, split, usage
 from tests.fakes.sse import EventStream
 from tests.fakes.unix_server import UnixServer
+
+KEEP_ALIVE = 15.0  # seconds between words on a lease, as the real engine has it
 
 
 class FakeEngine:
@@ -57,6 +57,7 @@ class FakeEngine:
         self.finished = 0  # requests answered to their end, failures included
         self.leases = 0  # open `GET /events`
         self.told = 0  # health events sent on leases
+        self.beats = 0  # comments sent on leases
         self.holding = 0  # requests that stand still because of `hold` or `pause_after`
         self._answers = deque[Answer]()
         self._hold = False
@@ -210,9 +211,19 @@ class FakeEngine:
                 await stream.send(self._status())
                 self.told += 1
                 self._note()
-                await self.until(lambda told=told: self.health is not told)  # type: ignore[misc]
+                while self.health is told:
+                    await self._change_or_beat(stream)
         finally:
             self.leases -= 1
+            self._note()
+
+    async def _change_or_beat(self, stream: EventStream) -> None:
+        try:
+            async with asyncio.timeout(KEEP_ALIVE):
+                await self._change.wait()
+        except TimeoutError:
+            await stream.keep_alive()
+            self.beats += 1
             self._note()
 
     async def _completions(self, request: Request) -> Response:

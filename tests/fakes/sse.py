@@ -48,6 +48,10 @@ class EventStream(Response):
             await self.begin("text/event-stream")
         await self._write(f"data: {json.dumps(event)}\n\n" + ("data: [DONE]\n\n" if done else ""))
 
+    async def keep_alive(self) -> None:
+        """Send a comment, as who has nothing to tell does now and then."""
+        await self._write(": nothing new\n\n")
+
     async def write_json(self, body: dict[str, Any]) -> None:
         """Send a whole JSON body."""
         await self._write(json.dumps(body))

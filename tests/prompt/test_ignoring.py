@@ -128,6 +128,16 @@ def test_a_worktree_has_the_list_of_its_repository(tmp_path: Path) -> None:
     assert not ignored_by_git(str(tmp_path / "other" / "public.txt"))
 
 
+def test_a_folder_is_left_out_where_all_that_is_in_it_is(tmp_path: Path) -> None:
+    (tmp_path / ".git").mkdir()
+    write(tmp_path / ".gitignore", "build/\n*.log\n/*\n!/src/\n")
+    assert ignored_by_git(str(tmp_path / "build"), is_folder=True)
+    assert ignored_by_git(str(tmp_path / "src" / "build"), is_folder=True)
+    assert ignored_by_git(str(tmp_path / "other"), is_folder=True)
+    assert not ignored_by_git(str(tmp_path / "src"), is_folder=True)
+    assert not ignored_by_git(str(tmp_path / "src" / "build"))
+
+
 def test_nothing_is_ignored_where_there_is_no_git(tmp_path: Path) -> None:
     write(tmp_path / "src" / ".gitignore", "*\n")
     assert not ignored_by_git(str(tmp_path / "src" / "a.py"))

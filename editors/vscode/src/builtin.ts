@@ -113,17 +113,20 @@ class Model implements vscode.LanguageModelChatProvider {
     const context = status.engine.health?.context_length ?? 2048;
     const maxOutputTokens = Math.min(configuration().get<number>("chat.max_tokens", 1024), Math.floor(context / 2));
     const maxInputTokens = context - maxOutputTokens;
-    const capabilities = { toolCalling: false, imageInput: false };
+    // VS Code's chat lets nobody choose a model that calls no tools, and without one there is no
+    // `@opencoder` either. Ours may be given tools, and does not call them.
+    const capabilities = { toolCalling: true, imageInput: false };
     return [{ id: name, name: `OpenCoder (${name})`, family: VENDOR, version: "1", maxInputTokens, maxOutputTokens, capabilities }];
   }
 
   async provideLanguageModelChatResponse(
     _model: vscode.LanguageModelChatInformation,
     messages: readonly vscode.LanguageModelChatRequestMessage[],
-    _options: vscode.ProvideLanguageModelChatResponseOptions,
+    options: vscode.ProvideLanguageModelChatResponseOptions,
     progress: vscode.Progress<vscode.LanguageModelResponsePart>,
     token: vscode.CancellationToken,
   ): Promise<void> {
+    if (options.toolMode === vscode.LanguageModelChatToolMode.Required) throw new Error("this model calls no tools");
     const said = messages.map(({ role, content }) => ({
       role: role === vscode.LanguageModelChatMessageRole.Assistant ? "assistant" : "user",
       content: content.map((one) => (one instanceof vscode.LanguageModelTextPart ? one.value : "")).join(""),

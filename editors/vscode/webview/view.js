@@ -62,6 +62,8 @@ const chat = new ChatView(document.getElementById("chat"), {
     await doing("attachSelection");
     return prompt.text;
   },
+  files: (text) => call("files", text).catch(() => []), // nothing is offered while there is no server
+  attach: (file) => doing("attachNamed", file.uri),
   copy: (text) => doing("copy", text),
   actions: [
     { text: "Insert", label: "Insert this code at the cursor", run: (code) => doing("insert", code) },

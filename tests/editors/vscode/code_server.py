@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,7 +15,7 @@ from urllib.parse import quote
 
 import aiohttp
 
-from tests.editors.vscode.installation import ROOT, Installation
+from tests.editors.vscode.installation import EXTENSION, ROOT, Installation
 
 # Nothing that asks a question, fetches something, or completes in our place.
 QUIET: dict[str, Any] = {
@@ -47,6 +47,17 @@ QUIET: dict[str, Any] = {
     "chat.disableAIFeatures": True,
 }
 
+# In a window whose files are on another machine, as all windows are here, VS Code takes settings of
+# the scope "machine" from that machine's file, and from the user's only until it knows the scope.
+_MACHINE = {
+    name
+    for section in json.loads((EXTENSION / "package.json").read_bytes())["contributes"][
+        "configuration"
+    ]
+    for name, setting in section["properties"].items()
+    if setting["scope"] == "machine"
+}
+
 
 @dataclass
 class CodeServer:
@@ -65,12 +76,14 @@ class CodeServer:
 
         A window that is open sees nothing: what watches files is native code that is not installed.
         """
-        file = self.data / "User" / "settings.json"
-        settings = json.loads(file.read_text(encoding="utf-8"))
-        for name, value in changes.items():
-            settings[name] = QUIET.get(name) if value is None else value
-        kept = {name: value for name, value in settings.items() if value is not None}
-        file.write_text(json.dumps(kept), encoding="utf-8")
+        for kind, own in (("User", False), ("Machine", True)):
+            file = self.data / kind / "settings.json"
+            settings = json.loads(file.read_text(encoding="utf-8"))
+            for name, value in changes.items():
+                if (name in _MACHINE) is own:
+                    settings[name] = QUIET.get(name) if value is None else value
+            kept = {name: value for name, value in settings.items() if value is not None}
+            file.write_text(json.dumps(kept), encoding="utf-8")
 
 
 def program(folder: Path, before: str = "") -> Path:
@@ -88,19 +101,23 @@ def program(folder: Path, before: str = "") -> Path:
 
 @asynccontextmanager
 async def code_server(
-    installed: Installation, vsix: Path, home: Path, environment: Mapping[str, str]
+    installed: Installation, extensions: Sequence[Path], home: Path, environment: Mapping[str, str]
 ) -> AsyncIterator[CodeServer]:
-    """Run a code-server whose user lives in `home`."""
-    data, extensions = home / "data", home / "extensions"
-    (data / "User").mkdir(parents=True)
-    (data / "User" / "settings.json").write_text(json.dumps(QUIET), encoding="utf-8")
-    folders: list[str | Path] = ["--user-data-dir", data, "--extensions-dir", extensions]
+    """Run a code-server, with these extensions, whose user lives in `home`."""
+    data = home / "data"
+    for kind, settings in (("User", QUIET), ("Machine", {})):
+        (data / kind).mkdir(parents=True)
+        (data / kind / "settings.json").write_text(json.dumps(settings), encoding="utf-8")
+    folders: list[str | Path] = ["--user-data-dir", data, "--extensions-dir", home / "extensions"]
     command = installed.command(*folders, "--config", home / "config.yaml")
     path = os.pathsep.join([str(installed.node.parent), os.environ["PATH"]])
     env = {**os.environ, "HOME": str(home), "PATH": path, "PYTHONPATH": str(ROOT), **environment}
+    env |= dict.fromkeys(("HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"), "http://127.0.0.1:9")
+    env["NO_PROXY"] = "127.0.0.1,localhost"  # so there is no network but this machine
     for name in ("XDG_CONFIG_HOME", "XDG_DATA_HOME", "XDG_CACHE_HOME"):
         env[name] = str(home / name.lower())
-    await _install([*command, "--install-extension", str(vsix)], env)
+    wanted = (word for one in extensions for word in ("--install-extension", str(one)))
+    await _install([*command, *wanted], env)
     port = _free_port()
     options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{port}", "--disable-telemetry"]
     options += ["--disable-update-check", "--disable-getting-started-override", "--disable-proxy"]

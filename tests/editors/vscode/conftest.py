@@ -10,6 +10,7 @@ import pytest_asyncio
 
 from tests.editors.vscode.code_server import CodeServer, code_server, program
 from tests.editors.vscode.installation import installation, package
+from tests.editors.vscode.probe import probe
 from tests.editors.vscode.window import chromium, opened
 from tests.editors.vscode.workbench import Workbench
 from tests.fakes.engine import FakeEngine
@@ -33,14 +34,14 @@ async def engine(home: Path) -> AsyncIterator[FakeEngine]:
 @pytest_asyncio.fixture(scope="package", loop_scope="package")
 async def server(home: Path, engine: FakeEngine) -> AsyncIterator[CodeServer]:
     """VS Code with the extension, and the language server on its PATH."""
-    installed, vsix = installation(), package()
+    extensions = [package(), probe(home)]
     program(home / ".local" / "bin")  # VS Code takes the PATH of a login shell
     environment = {
         "OPENCODER_HOME": str(home / "opencoder"),
         "OPENCODER_ENGINE_URL": engine.url,
         "OPENCODER_MODEL_NAME": str(make_tokenizer_folder(home / "model")),
     }
-    async with code_server(installed, vsix, home, environment) as running:
+    async with code_server(installation(), extensions, home, environment) as running:
         yield running
 
 

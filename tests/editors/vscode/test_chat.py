@@ -11,6 +11,36 @@ __all__ = ["canary"]  # a fixture
 
 pytestmark = MARKS
 
+READABLE = 4.5  # the least contrast of text: WCAG 2.2, 1.4.3
+
+# The chat's background, and each text on it with its contrast as WCAG counts it.
+COLOURS = """(chat) => {
+  const numbers = (colour) => colour.match(/[\\d.]+/g).map(Number);
+  const light = (colour) => {
+    const [red, green, blue] = numbers(colour).map((one) => one / 255)
+      .map((one) => (one <= 0.04045 ? one / 12.92 : ((one + 0.055) / 1.055) ** 2.4));
+    return 0.2126 * red + 0.7152 * green + 0.0722 * blue;
+  };
+  const back = (one) => {
+    const colour = getComputedStyle(one).backgroundColor;
+    const opacity = numbers(colour)[3] ?? 1;
+    if (opacity === 1) return colour;
+    const below = numbers(back(one.parentElement));
+    const mixed = numbers(colour).slice(0, 3)
+      .map((own, n) => own * opacity + below[n] * (1 - opacity));
+    return `rgb(${mixed.join(" ")})`;
+  };
+  const texts = [];
+  const walker = document.createTreeWalker(chat, NodeFilter.SHOW_TEXT);
+  while (walker.nextNode()) {
+    const one = walker.currentNode.parentElement;
+    if (!walker.currentNode.data.trim() || !one.checkVisibility()) continue;
+    const [high, low] = [getComputedStyle(one).color, back(one)].map(light).sort((a, b) => b - a);
+    texts.push({ text: walker.currentNode.data, contrast: (high + 0.05) / (low + 0.05) });
+  }
+  return { back: getComputedStyle(chat).backgroundColor, texts };
+}"""
+
 
 async def new(person: Workbench) -> None:
     """Begin a new conversation."""
@@ -75,12 +105,47 @@ async def test_files_and_selections_go_along_once(person: Workbench) -> None:
     assert await button(person, f"Do not attach {name}:1").count() == 0
 
 
+async def test_a_file_that_is_named_is_offered_and_goes_along_and_a_secret_one_does_not(
+    person: Workbench,
+) -> None:
+    for name in ("src/parser.py", "src/parsing.md", "parser.key", ".env"):
+        file = person.folder / name
+        file.parent.mkdir(exist_ok=True)
+        file.write_text(f"# {name}\n", encoding="utf-8")
+    await new(person)
+    box = person.chat.get_by_role("textbox", name="Your question")
+    await box.press_sequentially("Is @pars")
+    options = person.chat.get_by_role("listbox", name="Files").get_by_role("option")
+    await person.offers(options, ["parser.py src/", "parsing.md src/"])
+    await box.press("ArrowDown")
+    await person.chat.get_by_role("option", name="parsing.md", selected=True).wait_for()
+    await person.picture("file-choice")
+    assert await box.get_attribute("aria-activedescendant") == await options.last.get_attribute(
+        "id"
+    )
+    await box.press("Tab")
+    await button(person, "Do not attach src/parsing.md").wait_for()
+    await box.press_sequentially("right?")
+    assert await box.input_value() == "Is src/parsing.md right?"
+    await box.press("Enter")
+    await person.chat.get_by_text("With src/parsing.md.").wait_for()
+    await person.chat_says("The answer is complete")
+    asked = person.asked()
+    await person.ask("And @.env?")
+    await person.chat_says(".env is not sent to a model")
+    assert person.asked() == asked
+
+
 async def test_code_is_inserted_applied_and_opened_as_a_file(person: Workbench) -> None:
     file = await person.open("a = 1\nb = 2\n")
     await new(person)
     answer = "Take the *next* number:\n\n```python\nc = 3\n```\n\nIt is the sum $c = a + b$.\n"
     await person.turn("What could come next?", answer)
     await person.picture("chat")
+    await button(person, "Copy this code").click()
+    await button(person, "Copy this code").get_by_text("Copied").wait_for()
+    await person.page.locator(".tab.active").click()  # who has not the focus reads no clipboard
+    assert await person.page.evaluate("navigator.clipboard.readText()") == "c = 3\n"
     await button(person, "Insert this code at the cursor").click()
     assert await person.save(file) == b"c = 3a = 1\nb = 2\n"
     await person.press("Control+End", "ArrowUp", "Shift+End")
@@ -126,6 +191,32 @@ async def test_an_engine_that_fails_keeps_the_question_which_can_be_asked_again(
     await person.chat.get_by_text("Yes.").wait_for()
     await person.chat_says("The answer is complete")
     assert await person.messages() == ["Are you there?", "Yes."]
+
+
+async def test_the_chat_follows_the_theme_and_can_be_read_in_all_of_them(
+    person: Workbench,
+) -> None:
+    await new(person)
+    code = "```python\ndef add(a: int) -> str:\n    return f'{a + 1}'  # sum\n```\n"
+    answer = f"Take `this`, [a link](https://example.org):\n\n{code}\n> quoted\n\n|a|\n|-|\n|1|\n"
+    await person.turn("What is it?", answer)
+    side = person.page.locator(".part.sidebar")
+    backs = set()
+    for theme, kind in (
+        ("Dark Modern", "vscode-dark"),
+        ("Dark High Contrast", "vscode-high-contrast"),
+        ("Light High Contrast", "vscode-high-contrast-light"),
+        ("Light Modern", "vscode-light"),
+    ):
+        await person.press("Control+k", "Control+t")
+        await person.choose(theme)
+        await person.chat.locator(f"body.{kind}").wait_for()
+        await person.picture(f"chat {theme}")
+        seen = await person.chat.locator(".chat").evaluate(COLOURS)
+        assert seen["back"] == await side.evaluate("one => getComputedStyle(one).backgroundColor")
+        assert [one for one in seen["texts"] if one["contrast"] < READABLE] == [], theme
+        backs.add(seen["back"])
+    assert len(backs) == 4
 
 
 @pytest.mark.fault("F65")

@@ -45,6 +45,17 @@ async def test_several_lines_are_taken_byte_for_byte_with_the_files_own_line_end
     assert await person.save(file) == wanted.encode()
 
 
+async def test_a_line_is_taken_alone(person: Workbench) -> None:
+    file = await person.open("import os\n\n")
+    person.engine.default = "total = a + b\n    return total\n"
+    await person.press("Control+End")
+    await person.type("def add(a, b):\n    ")
+    await person.ghost("return total")
+    await person.press("Control+Alt+ArrowRight", "Escape")
+    saved = (await person.save(file)).decode()
+    assert saved.rstrip() == "import os\n\ndef add(a, b):\n    total = a + b"
+
+
 async def test_a_word_is_taken_typing_on_keeps_the_rest_and_another_key_drops_it(
     person: Workbench,
 ) -> None:
@@ -125,6 +136,12 @@ async def test_an_engine_that_is_killed_is_named_and_one_that_is_back_is_used(
     person.engine.default = "return a + b\n"
     person.engine.set_health(state="error", cause="the GPU has gone")
     await person.status("the GPU has gone")
+    await person.command("Show Menu")
+    await person.choose("Open log")
+    log = person.page.locator(".part.panel").get_by_role("combobox").filter(has_text="OpenCoder")
+    await log.wait_for()
+    await person.press("Control+j")
+    await log.wait_for(state="hidden")
     person.engine.set_health(state="ready", cause=None)
     person.engine.abort_connections()
     await person.press("Control+End")

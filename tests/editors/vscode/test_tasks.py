@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from tests.editors.vscode.workbench import MARKS, Workbench
+from tests.editors.vscode.workbench import MARKS, STATUS, Workbench
 
 pytestmark = MARKS
 
@@ -54,6 +54,7 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
     await person.command("Explain")
     await thread(person).get_by_text("It takes").wait_for()
     assert await thread(person).get_by_text("add(2, 1)").count() == 0
+    await person.page.locator(f"{STATUS} .codicon-sync").wait_for()  # it is busy
     person.engine.resume()
     await thread(person).get_by_text("add(2, 1)").wait_for()
     assert await thread(person).locator(".comment-body strong").all_inner_texts() == ["takes"]
@@ -64,6 +65,9 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
     await person.press("Control+Enter")
     await thread(person).get_by_text("Because minus does.").wait_for()
     assert await thread(person).get_by_text("Why is that?").count() == 1
+    await thread(person).get_by_role("button", name="Go On in Chat").click()
+    await person.chat.get_by_text("Because minus does.").wait_for()
+    assert (await person.messages())[-2:] == ["Why is that?", "Because minus does."]
     await close(person)
 
 
@@ -72,7 +76,10 @@ async def test_an_explanation_is_stopped_and_the_engine_with_it(person: Workbenc
     person.engine.default = "It goes on and on and on."
     person.engine.pause_after(2)
     before = person.engine.cancellations
-    await person.command("Explain")
+    await person.page.locator(".view-lines").get_by_text("return").click(button="right")
+    await person.page.get_by_role("menuitem", name="OpenCoder").click()
+    await person.page.get_by_role("menuitem", name="Explain").hover()
+    await person.press("Enter")
     await thread(person).get_by_text("It goes").wait_for()
     await thread(person).get_by_role("button", name="Stop").click()
     await thread(person).get_by_text("Stopped.").wait_for()
@@ -136,7 +143,7 @@ async def test_a_change_of_a_file_that_was_changed_since_is_not_made(person: Wor
 async def test_documentation_is_written_into_the_function(person: Workbench) -> None:
     file = await person.open(FIXED)
     person.engine.default = '"""Return the sum of a and b."""\n'
-    await person.command("Document")
+    await person.press("Control+Alt+o", "d")
     await compares(person)
     await person.press("Control+Enter")
     await looks_at(person)

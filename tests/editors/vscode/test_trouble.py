@@ -8,7 +8,7 @@ import pytest
 
 from tests.editors.vscode.code_server import CodeServer, program
 from tests.editors.vscode.window import opened
-from tests.editors.vscode.workbench import MARKS
+from tests.editors.vscode.workbench import MARKS, Workbench
 from tests.fakes.engine import FakeEngine
 
 pytestmark = MARKS
@@ -32,7 +32,7 @@ def work(home: Path, name: str) -> Path:
     return folder
 
 
-async def test_a_server_that_is_missing_is_installed_on_demand(
+async def test_a_newcomer_installs_the_server_and_is_led_by_the_walkthrough(
     browser: Any, server: CodeServer, engine: FakeEngine, home: Path
 ) -> None:
     real = home / ".local" / "bin" / "opencoder-lsp"
@@ -49,9 +49,41 @@ async def test_a_server_that_is_missing_is_installed_on_demand(
             await person.picture("missing")
             await message.get_by_role("button", name="Install").click()
             await person.ready()
+            await is_led(person)
     finally:
         hidden.rename(real)
         server.set({"opencoder.server.python": None})
+
+
+async def is_led(person: Workbench) -> None:
+    """Press every button of the walkthrough."""
+    await person.command(">Welcome: Open Walkthrough...")
+    await person.choose("Get Started with OpenCoder")
+    steps = person.page.locator(".getting-started-step")
+    await steps.filter(has_text="Chat").wait_for()
+    assert await steps.count() == 4
+    assert "`" not in "".join(await steps.all_inner_texts())
+
+    async def does(step: str, name: str) -> None:
+        chosen = steps.filter(has=person.page.get_by_role("heading", name=step))
+        if await chosen.get_attribute("aria-expanded") != "true":
+            await chosen.click()
+        await person.picture(f"walkthrough-{step}")
+        await chosen.get_by_role("button", name=name).click()
+
+    await does("Suggestions as you type", "Turn them on or off")
+    await person.status("suggestions are off")
+    await does("Suggestions as you type", "Turn them on or off")
+    await person.ready()
+    await does("The language server", "Install it")
+    await person.engine.leased(0)
+    await person.engine.leased(1)
+    await person.ready()
+    await does("Chat", "Open the chat")
+    await person.chat.get_by_role("textbox", name="Your question").wait_for()
+    await does("The language server", "Is all well?")
+    await person.page.locator(".tab").filter(has_text="Doctor.txt").wait_for()
+    await person.page.locator(".view-lines").get_by_text("engine: fake is ready").wait_for()
 
 
 async def test_a_server_of_another_version_is_named(

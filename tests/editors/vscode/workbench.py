@@ -21,6 +21,8 @@ MARKS = [
     pytest.mark.asyncio(loop_scope="package"),
 ]
 
+STATUS = "[id='opencoder-lsp.opencoder.opencoder.status']"
+
 # There are hidden templates of ghost text, so what counts is what has a place on the screen.
 _GHOST = """() => [...document.querySelectorAll(".suggest-preview-text, [class*=ghost-text]")]
     .filter((one) => one.getClientRects().length)
@@ -68,21 +70,24 @@ class Workbench:
 
     async def status(self, text: str) -> None:
         """Wait for what the status bar's item says, on it or of its reason."""
-        item = self.page.locator("[id='opencoder-lsp.opencoder.opencoder.status']")
+        item = self.page.locator(STATUS)
         await item.filter(has_text=text).or_(item.get_by_label(text)).first.wait_for()
 
     async def completes(self) -> None:
-        """Wait until suggestions come as one types: a new window does not ask for any at first."""
+        """Wait until suggestions come as one types."""
         self.engine.default = "first()"
         await self.open("", "first.py")
+        await self.type_first("x = ", "first()")
+        await self.close_all()
+
+    async def type_first(self, text: str, ghost: str) -> None:
+        """Type until that brings ghost text: a new window does not ask for any at first."""
         for patience in (3_000, 5_000, 10_000, 60_000):
-            await self.type("x = ")
+            await self.type(text)
             try:
-                await self.ghost("first()", timeout=patience)
+                return await self.ghost(ghost, timeout=patience)
             except _late():
-                await self.press("Control+a", "Delete")
-            else:
-                return await self.close_all()
+                await self.press(*["Backspace"] * len(text))
         raise AssertionError("no suggestion came")
 
     async def ready(self) -> None:
@@ -211,6 +216,12 @@ class Workbench:
         """Return the texts of all that was said in the chat."""
         texts: list[str] = await self.chat.locator("article .body").all_inner_texts()
         return [text.strip() for text in texts]
+
+    async def offers(self, options: Any, texts: list[str]) -> None:
+        """Wait until these, and no others, are the texts of a list's options."""
+        from playwright.async_api import expect
+
+        await expect(options).to_have_text(texts, timeout=60_000)
 
     async def picture(self, name: str, **how: Any) -> None:
         """Take a picture, if somebody wants it."""

@@ -92,12 +92,8 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
 
   /** Let a part of a document, or all of it, go along with the next question. */
   async attach(part: Part, whole: boolean): Promise<void> {
-    const uri = part.uri.toString();
-    const name = whole ? vscode.workspace.asRelativePath(part.uri) : nameOf(part);
-    const attachment = whole ? { uri } : { uri, range: lspRange(part.range) };
-    this.attached = [...this.attached.filter((one) => one.name !== name), { name, attachment }];
+    this.add(part.uri, whole ? undefined : part);
     await this.open();
-    this.tellAttached();
   }
 
   /** Ask something about a part, in a new conversation. */
@@ -134,6 +130,8 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
       return this.turns.conversation(conversationId);
     },
     attachSelection: () => vscode.commands.executeCommand("opencoder.attachSelection"),
+    files: (text: string) => this.server.execute("opencoder.files", { text }),
+    attachNamed: (uri: string) => this.add(vscode.Uri.parse(uri, true)),
     attachFile: () => vscode.commands.executeCommand("opencoder.attachFile"),
     detach: (name: string) => {
       this.attached = this.attached.filter((one) => one.name !== name);
@@ -169,6 +167,13 @@ export class ChatHost implements vscode.WebviewViewProvider, vscode.Disposable {
       this.server.log.info(`the chat begins anew: ${reasonOf(error)}`); // deleted elsewhere, or no server
       return { conversation: null, begun: null };
     }
+  }
+
+  private add(uri: vscode.Uri, part?: Part): void {
+    const name = part ? nameOf(part) : vscode.workspace.asRelativePath(uri);
+    const attachment = { uri: uri.toString(), ...(part ? { range: lspRange(part.range) } : {}) };
+    this.attached = [...this.attached.filter((one) => one.name !== name), { name, attachment }];
+    this.tellAttached();
   }
 
   private tellAttached(): void {

@@ -21,11 +21,12 @@ export class Pages implements vscode.Disposable {
     for (const part of this.parts) part.dispose();
   }
 
-  /** Show a document beside the code; what it returns adds text to it. */
+  /** Show a document, beside the code if there is some; what it returns adds text to it. */
   async open(name: string, text: string): Promise<(more: string) => void> {
     const uri = vscode.Uri.from({ scheme: SCHEME, path: `/${name}`, query: String(++this.count) });
     this.texts.set(uri.toString(), text);
-    await vscode.window.showTextDocument(uri, { viewColumn: vscode.ViewColumn.Beside, preserveFocus: true });
+    const viewColumn = vscode.window.activeTextEditor ? vscode.ViewColumn.Beside : vscode.ViewColumn.Active;
+    await vscode.window.showTextDocument(uri, { viewColumn, preserveFocus: true });
     return (more) => {
       const before = this.texts.get(uri.toString());
       if (before === undefined) return; // closed

@@ -8,6 +8,7 @@
 //   count({message, conversationId}) → {tokens, limit, dropped, fits}, or null
 //   fill(prompt) → the text of a prompt, or null     copy(text)
 //   save(name, text)   prompts() → the prompts       changed(conversation)   failed(error)
+//   files(text) → [{path}], those that "@" offers, and attach(file); both or none
 //   actions, in the place of `save`: [{text, label, run(code, language)}], buttons of code blocks
 //
 // Events are those of api/turns.py: begin, dropped, text, end.
@@ -29,6 +30,7 @@ export class ChatView {
     this.empty = make("p", { className: "empty" }, "Ask something to begin.");
     this.scroll = make("div", { className: "scroll" }, this.empty, this.list);
     this.scroll.onscroll = () => this.#scrolled();
+    new ResizeObserver(() => this.sticky && this.#toEnd()).observe(this.scroll);
     this.jump = button("↓", "Jump to the end", () => this.#toEnd(), "jump");
     this.jump.hidden = true;
     this.status = make("p", { className: "status", role: "status" });
@@ -38,6 +40,8 @@ export class ChatView {
       count: (message) => adapter.count({ message, conversationId: this.conversation?.id }),
       prompts: () => adapter.prompts(),
       fill: (prompt) => adapter.fill(prompt),
+      files: adapter.files,
+      attach: adapter.attach,
     });
     this.sticky = true;
     root.append(this.scroll, this.jump, this.status, this.composer.element);
