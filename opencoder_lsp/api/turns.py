@@ -87,7 +87,8 @@ class Turn:
                 return
             while not change.is_set():
                 with suppress(TimeoutError):
-                    await asyncio.wait_for(change.wait(), _KEEP_ALIVE_SECONDS)
+                    async with asyncio.timeout(_KEEP_ALIVE_SECONDS):
+                        await change.wait()
                     break
                 yield KEEP_ALIVE
 
