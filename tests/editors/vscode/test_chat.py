@@ -141,6 +141,7 @@ async def test_code_is_inserted_applied_and_opened_as_a_file(person: Workbench) 
     await new(person)
     answer = "Take the *next* number:\n\n```python\nc = 3\n```\n\nIt is the sum $c = a + b$.\n"
     await person.turn("What could come next?", answer)
+    await person.chat.locator(".katex").wait_for()
     await person.picture("chat")
     await button(person, "Copy this code").click()
     await button(person, "Copy this code").get_by_text("Copied").wait_for()
