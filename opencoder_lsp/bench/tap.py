@@ -67,7 +67,7 @@ class Tap:
         if self._socket:
             connector = aiohttp.UnixConnector(self._socket, limit=0, force_close=True)
         else:
-            tls = self._access.tls() if self._base.startswith("https:") else True
+            tls = self._access.tls(self._base)
             connector = aiohttp.TCPConnector(limit=0, force_close=True, ssl=tls)
         self._session = aiohttp.ClientSession(
             connector=connector,

@@ -29,8 +29,14 @@ class Access:
         """The headers of each request."""
         return {"Authorization": f"Bearer {self.key}"} if self.key else {}
 
-    def tls(self) -> ssl.SSLContext:
-        """Return what checks certificates; raises SettingsError where the file does not do."""
+    def tls(self, url: str) -> ssl.SSLContext | bool:
+        """
+        Return what checks the certificates of the server at `url`, as aiohttp takes it.
+
+        Raises SettingsError where the file of authorities does not do.
+        """
+        if not url.startswith("https:"):
+            return True  # aiohttp's default
         path = Path(self.ca_file).expanduser() if self.ca_file else None
         try:
             return ssl.create_default_context(cafile=path)

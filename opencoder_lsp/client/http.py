@@ -155,7 +155,7 @@ class Http:
             if self._socket:
                 connector = aiohttp.UnixConnector(self._socket, limit=0, force_close=True)
             else:
-                tls = self._access.tls() if self._base.startswith("https:") else True
+                tls = self._access.tls(self._base)
                 connector = aiohttp.TCPConnector(limit=0, keepalive_timeout=KEEP_ALIVE, ssl=tls)
             self._session = aiohttp.ClientSession(
                 connector=connector,
