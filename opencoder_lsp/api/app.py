@@ -121,11 +121,13 @@ class App:
 
     def _cards(self) -> dict[str, dict[str, Any]]:
         """Describe the chats' model, and that of completions, by their names."""
-        cards = (self._card(one) for one in (self._state.completions, self._state.connection))
-        known = {card["id"]: card for card in cards if card}
-        if self._state.connection.model is None:
+        chats, completions = map(self._card, (self._state.connection, self._state.completions))
+        if chats is None:
             raise self._not_ready()
-        return dict(reversed(known.items()))
+        cards = {chats["id"]: chats}
+        if completions is not None:
+            cards.setdefault(completions["id"], completions)
+        return cards
 
     def _card(self, connection: Connection) -> dict[str, Any] | None:
         model, health = connection.model, connection.health
