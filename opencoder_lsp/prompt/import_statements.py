@@ -16,7 +16,7 @@ _IMPORT = re.compile(
 _RELATIVE = re.compile(
     r"from\s+\.|['\"]\.{1,2}/|#\s*(?:include|import)\s*\"|\b(?:crate|self|super)::|require_relative"
 )
-_FIRST = re.compile(r"\W*(?:\w+\W+)(\w+)")  # word behind the one that makes it an import
+_FIRST = re.compile(r"\W*\w+\W+(\w+)")  # word behind the one that makes it an import
 _SYNTAX = frozenset(
     ("import", "from", "as", "using", "use", "require", "include", "const", "let", "var")
     + ("local", "type", "static", "self", "crate", "super", "std", "mod", "pub")
