@@ -119,9 +119,16 @@ async def test_a_process_behind_a_pipe_answers_is_left_and_ends(tmp_path: Path) 
         assert [timing.tokens for timing in both] == [7, 8]
         with pytest.raises(EngineError, match="made 12 tokens instead of 13"):
             await target.ask([13], 13)
+
+
+async def test_a_process_behind_a_pipe_that_ends_is_an_error_of_whatever_is_asked_then(
+    tmp_path: Path,
+) -> None:
+    async with peers.running(script(PIPE, protocol="pipe"), tmp_path / "log") as target:
         await target.ask([0], 1)
-        with pytest.raises(EngineError, match="process ended"):
-            await target.ask([1], 1)
+        for _ in range(20):  # while it ends, and when it has: the pipe takes no more
+            with pytest.raises(EngineError, match="process ended"):
+                await target.ask([1], 1)
 
 
 @pytest.mark.parametrize("name", [GENERATE, BATCHING])

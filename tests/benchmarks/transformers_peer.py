@@ -6,6 +6,7 @@ import json
 import subprocess
 import threading
 import time
+from contextlib import suppress
 from types import TracebackType
 from typing import Any, Self
 
@@ -29,6 +30,7 @@ class Pipe:
         self._process = process
         self._numbers = itertools.count(1)
         self._answers: dict[int, asyncio.Queue[dict[str, Any]]] = {0: asyncio.Queue()}
+        self._ended = False
         self._loop = asyncio.get_running_loop()
         self._reader = threading.Thread(target=self._read, daemon=True)
 
@@ -45,7 +47,8 @@ class Pipe:
     ) -> None:
         """Let it read to the end of its input, upon which it ends."""
         assert self._process.stdin is not None
-        self._process.stdin.close()
+        with suppress(BrokenPipeError):  # it has ended already, and not read all it was sent
+            self._process.stdin.close()
         await asyncio.to_thread(self._reader.join, _PATIENCE)
 
     async def ask(self, prompt: list[int], tokens: int, *, leave: bool = False) -> Timing:
@@ -53,8 +56,8 @@ class Pipe:
         number = next(self._numbers)
         self._answers[number] = asyncio.Queue()
         began = time.perf_counter()
-        self._send({"id": number, "prompt": prompt, "tokens": tokens})
         try:
+            self._send({"id": number, "prompt": prompt, "tokens": tokens})
             await self._event(number)
             first = time.perf_counter() - began
             if leave:
@@ -76,6 +79,8 @@ class Pipe:
 
     def _send(self, message: dict[str, Any]) -> None:
         assert self._process.stdin is not None
+        if self._ended:  # which the pipe may not know yet
+            raise EngineError(_ENDED)
         try:
             self._process.stdin.write(json.dumps(message).encode() + b"\n")
             self._process.stdin.flush()
@@ -94,5 +99,6 @@ class Pipe:
             self._answers[number].put_nowait(event)
 
     def _fail_all(self) -> None:
+        self._ended = True
         for answers in self._answers.values():
             answers.put_nowait({"error": _ENDED})
