@@ -1,4 +1,4 @@
-"""Another extension, which asks VS Code for a language model, as anybody's may."""
+"""Another extension, which asks for a language model and runs commands, as anybody's may."""
 
 import json
 import zipfile
@@ -27,6 +27,7 @@ _PACKAGE = {
         "commands": [
             {"command": "probe.ask", "title": "Probe: Ask a Language Model"},
             {"command": "probe.offer", "title": "Probe: Turn the Built-in Chat On or Off"},
+            {"command": "probe.restart", "title": "Probe: Restart Five Times at Once"},
         ]
     },
 }
@@ -56,8 +57,14 @@ async function offer() {
   vscode.window.showInformationMessage(`the built-in chat is ${on ? "on" : "off"}`);
 }
 
+async function restart() {
+  const once = () => vscode.commands.executeCommand("opencoder.restart");
+  await Promise.all([once(), once(), once(), once(), once()]);
+  vscode.window.showInformationMessage("all five are done");
+}
+
 exports.activate = (context) => {
-  for (const command of [ask, offer]) {
+  for (const command of [ask, offer, restart]) {
     context.subscriptions.push(vscode.commands.registerCommand(`probe.${command.name}`, command));
   }
 };

@@ -188,3 +188,13 @@ async def test_the_user_may_have_explanations_in_a_document(person: Workbench) -
         await person.command("Explain")
         await person.page.locator(".tab").filter(has_text="Explanation.md").wait_for()
         await person.page.locator(".view-lines").get_by_text("It takes b from a.").wait_for()
+
+
+async def test_the_user_may_have_explanations_in_the_chat(person: Workbench) -> None:
+    async with person.settings({"opencoder.explain.view": "chat"}):
+        await person.open(SOURCE)
+        person.engine.default = "It takes b from a."
+        await person.press("Control+a")
+        await person.command("Explain")
+        await person.chat.get_by_text("It takes b from a.").wait_for()
+        assert (await person.messages())[-2:] == ["Explain this code.", "It takes b from a."]

@@ -1,9 +1,11 @@
 """What is missing, wrong or not to be trusted, and what VS Code's user hears of it."""
 
+import asyncio
 import json
 from pathlib import Path
 from typing import Any
 
+import psutil
 import pytest
 
 from tests.editors.vscode.code_server import CodeServer, program
@@ -95,6 +97,48 @@ async def test_a_server_of_another_version_is_named(
         async with opened(browser, server, engine, work(home, "version")) as person:
             await person.notification("opencoder-lsp is 99.1.0, and this extension needs")
     finally:
+        server.set({"opencoder.server.path": None})
+
+
+async def killed(pid: int) -> None:
+    """Kill a process, and wait until it is gone."""
+    process = psutil.Process(pid)
+    process.kill()
+    await asyncio.to_thread(process.wait, 60)
+
+
+async def test_a_server_that_crashes_is_started_again_three_times_then_by_its_user(
+    browser: Any, server: CodeServer, engine: FakeEngine, home: Path
+) -> None:
+    starts = home / "starts"
+    note = f"import os; print(os.getpid(), file=open({str(starts)!r}, 'a'))"
+
+    def pids() -> list[int]:
+        return [int(line) for line in starts.read_text(encoding="utf-8").split()]
+
+    server.set({"opencoder.server.path": str(program(home / "noted", note))})
+    try:
+        async with opened(browser, server, engine, work(home, "crashes")) as person:
+            await person.ready()
+            for count in (1, 2, 3):
+                assert len(pids()) == count
+                await killed(pids()[-1])
+                # Only the next one can tell of this.
+                engine.set_health(state="loading", progress=count / 10)
+                await person.status(f"OpenCoder {count}0 %")
+            await killed(pids()[-1])
+            await person.notification("keeps ending")
+            await person.status("the language server keeps ending")
+            engine.set_health(state="ready", progress=1.0)
+            await person.command("Restart Language Server")
+            await person.ready()
+            assert len(pids()) == 5
+            await person.command(">Probe: Restart Five Times at Once")
+            await person.notification("all five are done")
+            await person.ready()
+            assert len(pids()) in (6, 7)  # of those that wait for their turn, one is enough
+    finally:
+        engine.set_health(state="ready", progress=1.0)
         server.set({"opencoder.server.path": None})
 
 
