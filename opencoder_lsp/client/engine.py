@@ -93,7 +93,8 @@ class EngineClient:
     async def health(self) -> Health:
         """Ask how the engine is; a server of another maker is "ready" once it lists its models."""
         try:
-            async with self.http.request("GET", "/health") as answer:
+            # `serve` says by 503 that it is not ready, for those who share out requests.
+            async with self.http.request("GET", "/health", also=503) as answer:
                 data = parse_json(await answer.body())
         except InvalidRequestError:  # 404: no such route there
             data = None

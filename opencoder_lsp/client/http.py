@@ -31,6 +31,7 @@ if TYPE_CHECKING:  # aiohttp costs 90 ms and 9 MB, so it is imported with the fi
     import aiohttp
 
 _T = TypeVar("_T")
+Body = dict[str, Any] | None
 
 BODY_LIMIT = 1 << 20  # bytes of an answer that is not a stream
 # Servers drop idle connections after 5 s (uvicorn, llama-server); a POST must not meet that.
@@ -74,14 +75,14 @@ class Http:
 
     @asynccontextmanager
     async def request(
-        self, method: str, path: str, body: dict[str, Any] | None = None, patience: float = 0.0
+        self, method: str, path: str, body: Body = None, patience: float = 0.0, also: int = 200
     ) -> AsyncIterator["Answer"]:
         """
         Send a request and yield its answer; leaving the block closes the connection.
 
         A server that is busy (429, 503) is asked again, as long as the waits that it asks for, or
         else growing ones, are not longer than `patience` seconds in all. Raises the errors of
-        `opencoder_lsp.client.engine` for every status but 200.
+        `opencoder_lsp.client.engine` for every status but 200 and `also`.
         """
         pause = _PAUSE
         while True:
@@ -89,7 +90,7 @@ class Http:
             try:
                 wait = max(pause, answer.retry_after(0.0))
                 if answer.status not in (429, 503) or wait > patience:
-                    if answer.status != 200:
+                    if answer.status not in (200, also):
                         await self._refused(answer)
                     yield answer
                     return
@@ -98,7 +99,7 @@ class Http:
             await self.rest(wait)
             patience, pause = patience - wait, 2 * pause
 
-    async def _ask(self, method: str, path: str, body: dict[str, Any] | None) -> "Answer":
+    async def _ask(self, method: str, path: str, body: Body) -> "Answer":
         import aiohttp
 
         self.check_open()

@@ -127,6 +127,20 @@ async def test_health_names_the_model_to_who_has_a_key_and_the_setting_to_who_ha
         await client.close()
 
 
+async def test_health_is_told_whole_also_while_the_server_is_not_ready(
+    serve: Serve, fake: FakeEngine
+) -> None:
+    fake.set_health(state="loading", progress=0.25)
+    async with serve(ready=False) as api:
+        client = EngineClient(api.url)
+        async with client.events() as healths:
+            while (await anext(healths)).progress != 0.25:
+                pass
+        health = await client.health()
+        assert (health.state, health.progress, health.model) == ("loading", 0.25, "tiny")
+        await client.close()
+
+
 async def test_it_hears_when_the_engine_goes_and_when_the_server_does(
     api: Api, fake: FakeEngine
 ) -> None:
