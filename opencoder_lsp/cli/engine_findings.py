@@ -8,7 +8,7 @@ from opencoder_lsp.cli.remote_findings import PATIENCE, Finding, present, remote
 from opencoder_lsp.client.engine import EngineClient, Health
 from opencoder_lsp.client.launcher import EngineProcess, running_engines, socket_path
 from opencoder_lsp.client.log_file import last_line, log_path
-from opencoder_lsp.client.roles import by_engine
+from opencoder_lsp.client.roles import by_engine, called
 from opencoder_lsp.errors import EngineError, OpencoderError
 from opencoder_lsp.models import registry
 from opencoder_lsp.settings import Settings
@@ -25,7 +25,7 @@ def engine_findings(settings: Settings) -> Iterator[Finding]:
     except OpencoderError:  # the socket folder, which has a line of its own
         return
     for roles, own in by_engine(settings):
-        what = f"{roles[0]} engine" if len(roles) == 1 else "engine"
+        what = called(roles)
         if own.engine.url:
             yield from remote_findings(own, what)
         else:

@@ -37,6 +37,11 @@ def by_engine(settings: Settings) -> list[tuple[tuple[Role, ...], Settings]]:
     return found
 
 
+def called(roles: tuple[Role, ...]) -> str:
+    """Return what the engine of these roles is called, for people."""
+    return f"{roles[0]} engine" if len(roles) == 1 else "engine"
+
+
 def connections(
     settings: Settings,
     tell: Callable[[Status], None],

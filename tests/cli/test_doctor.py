@@ -214,6 +214,17 @@ def test_the_log_of_an_engine_elsewhere_is_not_here(
     assert "password" not in said.err + said.out
 
 
+def test_the_logs_of_each_roles_engine_are_printed_as_far_as_they_are_here(
+    pairs: list[str], socket: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with opened(log_path(socket)) as file:
+        os.write(file, b"one\n")
+    assert show_log(Settings.load(cli=[*pairs, "chat.url=http://elsewhere:1"]), 3) == 1
+    said = capsys.readouterr()
+    assert said.out == "one\n"
+    assert "the chat engine at http://elsewhere:1 is not ours" in said.err
+
+
 def test_the_log_of_no_model_is_an_error_with_the_cure() -> None:
     with pytest.raises(ModelError, match="models pull"):
         show_log(Settings(), 3)

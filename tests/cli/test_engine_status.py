@@ -84,6 +84,22 @@ async def test_everything_is_in_the_json(
     assert said["others"] == []
 
 
+async def test_each_roles_engine_is_shown_and_one_that_is_missing_is_an_error(
+    fake: FakeEngine, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    async with FakeEngine(tmp_path / "chats", model="talker") as chats:
+        settings = Settings.load(cli=[f"engine.url={fake.url}", f"chat.url={chats.url}"])
+        assert await asyncio.to_thread(show_status, settings, as_json=False) == 0
+        said = capsys.readouterr().out
+        assert f"the completion engine at {fake.url}\n" in said
+        assert f"the chat engine at {chats.url}\n" in said
+        assert await asyncio.to_thread(show_status, settings, as_json=True) == 0
+        told = json.loads(capsys.readouterr().out)
+        assert (told["health"]["model"], told["chat"]["health"]["model"]) == ("fake", "talker")
+    assert await asyncio.to_thread(show_status, settings, as_json=False) == 1
+    assert "no chat engine is running: no engine answers at" in capsys.readouterr().out
+
+
 async def test_an_engine_that_loads_or_has_failed_says_so(
     fake: FakeEngine, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -21,11 +21,15 @@ from opencoder_lsp.client.process import (
     check_owner,
     running_engine,
     running_engines,
+    socket_path,
     stop_engine,
 )
+from opencoder_lsp.client.roles import ROLES, for_role
 from opencoder_lsp.errors import EngineUnavailableError, ModelError, OpencoderError
+from opencoder_lsp.models import registry
 from opencoder_lsp.paths import lock_path
 from opencoder_lsp.settings import Settings
+from tests.fakes.model_folder import make_tokenizer_folder
 
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('up', flush=True); "
 HEARING = "print('up', flush=True); "
@@ -38,9 +42,11 @@ def process(code: str) -> Iterator[EngineProcess]:
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert child.stdout is not None
     with child:
-        assert child.stdout.readline() == "up\n"
-        yield EngineProcess(child.pid, psutil.Process(child.pid).create_time(), "", "", "")
-        child.kill()
+        try:
+            assert child.stdout.readline() == "up\n"
+            yield EngineProcess(child.pid, psutil.Process(child.pid).create_time(), "", "", "")
+        finally:
+            child.kill()
 
 
 @contextmanager
@@ -97,9 +103,11 @@ def test_looking_at_the_lock_leaves_it_free(tmp_path: Path) -> None:
 
 
 @contextmanager
-def old_engine(model: str = "old[bold]", version: str = "0.0") -> Iterator[EngineProcess]:
+def old_engine(
+    model: str = "old[bold]", version: str = "0.0", socket: Path | None = None
+) -> Iterator[EngineProcess]:
     """Run what stands in our runtime folder as the engine of another model and version."""
-    socket = paths.private(paths.runtime()) / f"engine-{version}.sock"
+    socket = socket or paths.private(paths.runtime()) / f"engine-{version}.sock"
     with process(HEARING) as engine:
         record = {"pid": engine.pid, "started": engine.started, "version": version, "model": model}
         with locked(socket, record):
@@ -169,6 +177,24 @@ def test_stopping_everything_ends_engines_of_other_models(
             assert f"(process {engine.pid})" in said
     assert cli.stop(Settings(), everything=True) == 1
     assert "no engine is running" in capsys.readouterr().out
+
+
+def test_stopping_ends_each_roles_engine_and_none_that_is_elsewhere_or_anothers(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path
+) -> None:
+    coder, talker = (make_tokenizer_folder(tmp_path / name, weights=True) for name in "ab")
+    settings = Settings.load(cli=[f"completion.model={coder}", f"chat.model={talker}"])
+    sockets = [socket_path(registry.resolve(for_role(settings, role))) for role in ROLES]
+    first, second = (old_engine(socket=socket) for socket in sockets)
+    with first as one, second as two, old_engine() as other:
+        assert cli.stop(settings) == 0
+        said = capsys.readouterr().out
+        assert f"another engine runs, of old[bold], version 0.0 (process {other.pid})" in said
+        socket = next(at for at, engine in running_engines().items() if engine.pid == other.pid)
+        assert cli.stop(Settings.load(cli=[f"engine.url=unix:{socket}"])) == 1
+        assert f"the engine at unix:{socket} is not ours to stop" in capsys.readouterr().out
+        states = [psutil.Process(engine.pid).status() for engine in (one, two, other)]
+        assert [state == psutil.STATUS_ZOMBIE for state in states] == [True, True, False]
 
 
 def test_an_engine_ends_when_asked() -> None:
