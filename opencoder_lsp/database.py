@@ -9,7 +9,7 @@ comes next, deleted text is left in no other file, and it works on network file 
 import os
 import sqlite3
 from collections.abc import Iterator, Sequence
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from pathlib import Path
 
 from opencoder_lsp import paths
@@ -42,8 +42,10 @@ def transaction(path: Path, migrations: Migrations, what: str) -> Iterator[sqlit
 
 def _open(path: Path) -> sqlite3.Connection:
     paths.private(path.parent)
-    # SQLite gives its journal the mode of the file, so this keeps both private.
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR, 0o600))
+    # SQLite gives its journal the mode of the file, so this keeps both private. Only a new file is
+    # opened: closing it would take the locks of this process's other threads off it, fcntl(2).
+    with suppress(FileExistsError):
+        os.close(os.open(os.path.realpath(path), os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600))
     # Transactions begin and end where it is said, not where Python thinks.
     database = sqlite3.connect(path, timeout=_BUSY_TIMEOUT, isolation_level=None)
     database.execute("PRAGMA foreign_keys = ON")

@@ -7,8 +7,16 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+import hypothesis
 import platformdirs
 import pytest
+
+# A machine that stands still for a moment is no fault of what is tested. By default an example that
+# takes 200 ms, where others take less, fails its test, and so do examples that are slow to make.
+hypothesis.settings.register_profile(
+    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+hypothesis.settings.load_profile("unhurried")
 
 pytest_plugins = ["tests.loads.figures"]
 

@@ -4,12 +4,16 @@ import os
 import signal
 import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
 
+from opencoder_lsp import database
 from opencoder_lsp.conversations.entries import Entry
+from opencoder_lsp.conversations.schema import MIGRATIONS
 from opencoder_lsp.conversations.store import Store
+from opencoder_lsp.errors import OpencoderError
 
 SETUP = """
 import sys
@@ -53,6 +57,12 @@ try:
 except OpencoderError as error:
     print(error)
 print(len(store.conversation(conversation).entries))
+"""
+# Writes at once or not at all.
+INTRUDING = """
+import sqlite3
+with sqlite3.connect(store.path, timeout=0) as database:
+    database.execute("DELETE FROM message")
 """
 
 
@@ -131,3 +141,17 @@ def test_a_full_disk_is_an_error_that_takes_nothing_away(store: Store) -> None:
     assert store.conversation(conversation).entries == turn
     store.add([Entry("user", "And now?")], conversation)
     assert len(store.conversation(conversation).entries) == 3
+
+
+def test_a_thread_that_comes_in_takes_no_lock_from_one_that_writes(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    conversation = store.add([Entry("user", "Hello"), Entry("assistant", "Hi")])
+    monkeypatch.setattr(database, "_BUSY_TIMEOUT", 0.0)
+    with database.transaction(store.path, MIGRATIONS, "conversations"):
+        with ThreadPoolExecutor() as threads, pytest.raises(OpencoderError, match="locked"):
+            threads.submit(store.conversation, conversation).result()
+        process = window(INTRUDING, store, conversation)
+        process.communicate()
+        assert process.returncode == 1
+    assert len(store.conversation(conversation).entries) == 2
