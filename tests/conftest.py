@@ -14,7 +14,11 @@ import pytest
 # A machine that stands still for a moment is no fault of what is tested. By default an example that
 # takes 200 ms, where others take less, fails its test, and so do examples that are slow to make.
 hypothesis.settings.register_profile(
-    "unhurried", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+    "searching", deadline=None, suppress_health_check=[hypothesis.HealthCheck.too_slow]
+)
+# Every run looks at the same examples; for others, `pytest --hypothesis-profile=searching`.
+hypothesis.settings.register_profile(
+    "unhurried", hypothesis.settings.get_profile("searching"), derandomize=True
 )
 hypothesis.settings.load_profile("unhurried")
 
