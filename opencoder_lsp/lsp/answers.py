@@ -97,12 +97,14 @@ def write(name: str, text: str) -> Path:
 
 
 def _prune(folder: Path) -> None:
-    files = sorted(folder.glob("*.md"), key=lambda path: path.stat().st_mtime, reverse=True)
+    files = list[tuple[float, Path]]()
+    for path in folder.glob("*.md"):
+        with contextlib.suppress(FileNotFoundError):  # another server was faster
+            files.append((path.stat().st_mtime, path))
     now = time.time()
-    for number, path in enumerate(files):
-        if number >= _KEPT or now - path.stat().st_mtime > _SHORT_LIVED:
-            with contextlib.suppress(FileNotFoundError):  # another server was faster
-                path.unlink()
+    for number, (written, path) in enumerate(sorted(files, reverse=True)):
+        if number >= _KEPT or now - written > _SHORT_LIVED:
+            path.unlink(missing_ok=True)
 
 
 async def text_document_content(

@@ -47,6 +47,12 @@ def test_old_files_are_removed() -> None:
     assert new.exists()
 
 
+def test_a_file_that_vanishes_while_old_ones_are_removed_does_no_harm() -> None:
+    gone = write("first.md", "x").with_name("gone.md")
+    gone.symlink_to("nowhere")  # it is listed, and not there any more
+    assert write("second.md", "y").read_text() == "y"
+
+
 def test_a_link_in_the_way_is_not_followed(tmp_path: Path) -> None:
     target = tmp_path / "target"
     target.write_text("precious")

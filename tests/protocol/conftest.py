@@ -17,6 +17,7 @@ from tests.protocol.editor import Editor, capabilities
 from tests.protocol.raw import RawServer
 
 OURS = [sys.executable, "-m", "opencoder_lsp"]
+PATIENT = [sys.executable, str(Path(__file__).parents[1] / "fakes" / "patient_server.py")]
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -143,6 +144,14 @@ async def start(
 ) -> AsyncIterator[StartEditor]:
     """Start servers; each is shut down, and must then have ended with 0, when the test is over."""
     start = StartEditor(command, env, ours=foreign is None)
+    yield start
+    await start.close()
+
+
+@pytest.fixture
+async def patient(env: dict[str, str], fake: FakeEngine) -> AsyncIterator[StartEditor]:
+    """As `start`, for what our server does before it loses patience, on however slow a machine."""
+    start = StartEditor(PATIENT, env, ours=True)
     yield start
     await start.close()
 

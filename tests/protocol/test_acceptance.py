@@ -11,6 +11,12 @@ from tests.protocol.conftest import StartEditor
 from tests.protocol.editor import URI, Editor, capabilities
 
 
+@pytest.fixture
+def start(patient: StartEditor) -> StartEditor:
+    """Start servers that write everything down before they end, however slow the disk is."""
+    return patient
+
+
 async def stats(editor: Editor, **arguments: Any) -> dict[str, Any]:
     return dict(await editor.command("opencoder.stats", arguments))
 

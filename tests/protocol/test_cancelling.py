@@ -97,9 +97,10 @@ async def test_every_one_of_many_requests_is_answered(editor: Editor) -> None:
 
 @pytest.mark.fault("F30")
 async def test_typing_what_the_model_says_keeps_its_stream(
-    editor: Editor, fake: FakeEngine
+    patient: StartEditor, fake: FakeEngine
 ) -> None:
     """As VS Code does it: the old request is cancelled before each new one."""
+    editor = await patient()
     editor.open("x = ")
     fake.answer(["compute", "(1)"])
     fake.pause_after(1)
@@ -119,9 +120,10 @@ async def test_typing_what_the_model_says_keeps_its_stream(
 
 
 async def test_typing_without_cancelling_keeps_the_stream_too(
-    editor: Editor, fake: FakeEngine
+    patient: StartEditor, fake: FakeEngine
 ) -> None:
     """As Neovim does it: old requests are left to themselves."""
+    editor = await patient()
     editor.open("x = ")
     fake.answer(["compute", "(1)"])
     fake.pause_after(1)

@@ -187,9 +187,9 @@ async def test_a_message_that_does_not_fit_is_refused_with_both_numbers_and_noth
 
 
 async def test_what_was_said_when_the_editor_ends_is_kept(
-    start: StartEditor, fake: FakeEngine
+    patient: StartEditor, fake: FakeEngine
 ) -> None:
-    one = await start()
+    one = await patient()
     fake.answer("One, two, three.")
     fake.pause_after(2)
     one.send_command("opencoder.chat", {"message": "Count.", "token": "s"})
@@ -197,7 +197,7 @@ async def test_what_was_said_when_the_editor_ends_is_kept(
     await one.shutdown_session()
     assert await one.exited() == 0
     fake.resume()
-    other = await start()
+    other = await patient()
     (listed,) = await other.command("opencoder.conversations")
     assert await said(other, {"conversationId": listed["id"]}) == ["Count.", "One, two, "]
 

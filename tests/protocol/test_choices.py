@@ -13,9 +13,9 @@ from tests.protocol.test_inline_completion import CodeOf
 
 
 @pytest.fixture
-async def editor(start: StartEditor) -> Editor:
-    """An editor whose user gets three choices."""
-    return await start(env={"OPENCODER_COMPLETION_CHOICES": "3"})
+async def editor(patient: StartEditor) -> Editor:
+    """An editor whose user gets three choices, however long they take."""
+    return await patient(env={"OPENCODER_COMPLETION_CHOICES": "3"})
 
 
 def texts(items: list[types.InlineCompletionItem]) -> list[str]:

@@ -166,8 +166,9 @@ async def test_a_conversation_outlives_the_server(
 
 
 async def test_the_server_answers_while_another_front_keeps_the_conversations_busy(
-    editor: Editor, fake: FakeEngine, home: Path
+    patient: StartEditor, fake: FakeEngine, home: Path
 ) -> None:
+    editor = await patient()
     await editor.command("opencoder.chat", {"message": "Hello"})
     with closing(sqlite3.connect(home / "data" / "conversations.sqlite3")) as other:
         other.execute("BEGIN EXCLUSIVE")
