@@ -165,6 +165,7 @@ def serve(settings: Settings) -> Serve:
             state.drain()
             server.should_exit = True
             await task
+            await app.turns.close()
             await state.close()
 
     return serve

@@ -25,6 +25,7 @@ class Terminal:
         self._master = master
         self._written = b""
         self._read = 0
+        self._over = False  # whether all is read that the program has written
         self._change = asyncio.Event()
         asyncio.get_running_loop().add_reader(master, self._on_output)
 
@@ -47,7 +48,7 @@ class Terminal:
         """Wait until a text is shown, behind the one that was waited for last; pass it or stay."""
         async with asyncio.timeout(TIMEOUT):
             while (place := self.shown.find(text)) < 0:
-                assert self.process.returncode is None, f"ended without {text!r}: {self.shown}"
+                assert not self._over, f"ended without {text!r}: {self.shown}"
                 self._change.clear()
                 await self._change.wait()
         self._read += 0 if stay else place + len(text)
@@ -61,6 +62,7 @@ class Terminal:
         try:
             self._written += os.read(self._master, 65536)
         except OSError:  # EIO: nobody has the other end any more
+            self._over = True
             asyncio.get_running_loop().remove_reader(self._master)
         self._change.set()
 

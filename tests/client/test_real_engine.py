@@ -13,7 +13,9 @@ from opencoder_lsp.client.launcher import Launcher, running_engine, socket_path,
 from opencoder_lsp.errors import EngineError, InvalidRequestError
 from opencoder_lsp.settings import EngineSettings, Settings
 
-REQUEST = CompletionRequest(prompt=[10, 11, 12, 13], max_tokens=240)
+CONTEXT = 8192
+# An answer that takes seconds: it has to be under way when the engine is killed.
+REQUEST = CompletionRequest(prompt=[10, 11, 12, 13], max_tokens=8000)
 
 
 @pytest.fixture
@@ -22,6 +24,7 @@ async def launcher(short: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterato
     from tests.fakes.checkpoints import make_checkpoint  # imports torch
 
     monkeypatch.setenv("OPENCODER_HOME", str(short / "home"))
+    monkeypatch.setattr("tests.fakes.checkpoints.CONTEXT", CONTEXT)
     pairs = [f"model.name={make_checkpoint(short / 'tiny')}", "engine.device=cpu"]
     launcher = Launcher(Settings.load(cli=pairs), backoff=0)
     yield launcher
@@ -38,13 +41,13 @@ async def read_all(pieces: AsyncIterator[str]) -> str:
 async def test_the_real_engine_is_started_killed_and_started_again(launcher: Launcher) -> None:
     client = await launcher.client()
     health = await client.health()
-    assert (health.state, health.model, health.context_length) == ("ready", "tiny", 256)
+    assert (health.state, health.model, health.context_length) == ("ready", "tiny", CONTEXT)
     assert health.settings == EngineSettings(device="cpu").of_process()
     engine = running_engine(socket_path(launcher.model()))
     assert engine is not None
     assert engine.pid == health.pid
-    too_long = CompletionRequest(prompt=[10] * 3000, max_tokens=5)
-    with pytest.raises(InvalidRequestError, match="3000 tokens"):
+    too_long = CompletionRequest(prompt=[10] * 9000, max_tokens=5)
+    with pytest.raises(InvalidRequestError, match="9000 tokens"):
         async with client.complete(too_long):
             pass
     async with client.complete(REQUEST) as stream:

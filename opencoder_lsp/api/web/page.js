@@ -14,6 +14,7 @@ let defaults = { system: "", temperature: 0.7 };
 let fresh = {}; // settings of the conversation that is not begun yet
 let search = "";
 let opened = 0; // how often another conversation was chosen
+let looked = 0; // how often the list was asked for
 
 const chat = new ChatView(at("chat"), {
   begin: (turn) => routes.begin(turn.conversationId ? turn : { ...turn, ...fresh, conversationId: undefined }),
@@ -27,7 +28,7 @@ const chat = new ChatView(at("chat"), {
   copy: (text) => navigator.clipboard.writeText(text).catch(failed),
   save,
   changed: (conversation) => {
-    entitle(conversation);
+    if (conversation.id === chat.conversation?.id) entitle(conversation); // or another is looked at
     list();
   },
   failed,
@@ -61,9 +62,10 @@ async function doing(work) {
 
 async function list() {
   const wanted = search;
+  const mine = ++looked;
   try {
     const found = await routes.conversations(wanted);
-    if (wanted === search) sidebar.show(found, library.folders, chat.conversation?.id, wanted !== "");
+    if (mine === looked) sidebar.show(found, library.folders, chat.conversation?.id, wanted !== "");
   } catch (error) {
     failed(error);
   }
@@ -83,10 +85,10 @@ async function open(id) {
   let conversation = null;
   let begun;
   if (id !== null) {
-    const [read, state] = await Promise.all([routes.conversation(id), routes.state()]);
+    const { turns } = await routes.state(); // first, or an answer that ends now would be in neither
+    conversation = await routes.conversation(id);
     if (mine !== opened) return; // another one was chosen meanwhile
-    conversation = read;
-    begun = state.turns.find((turn) => turn.conversationId === id);
+    begun = turns.find((turn) => turn.conversationId === id);
   }
   fresh = {};
   chat.show(conversation, begun);
@@ -133,8 +135,8 @@ async function remove() {
   const { id, title } = chat.conversation;
   if (await sure(`Delete “${title}”?`, "Delete")) {
     await doing(async () => {
+      await open(null); // first, or its tokens might be counted when it has gone
       await routes.remove(id);
-      await open(null);
     });
   }
 }

@@ -10,9 +10,14 @@ export class Sidebar {
     this.root = root;
     this.does = does;
     this.closed = new Set();
+    this.looks = "";
   }
 
   show(conversations, folders, current, searching) {
+    const entries = conversations.map(({ id, title, folder, workspace }) => [id, title, folder, workspace]);
+    const looks = JSON.stringify([entries, folders, current, searching]);
+    if (looks === this.looks) return; // or what somebody drags just now would be gone
+    this.looks = looks;
     const parts = folders.map((folder) => {
       const inside = conversations.filter((one) => one.folder === folder.id);
       return this.#folder(folder, inside, current, searching);

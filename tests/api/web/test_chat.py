@@ -13,6 +13,7 @@ from tests.api.web.conftest import Chat
 pytestmark = pytest.mark.browser
 
 READ = re.compile(r"/conversations/[^/?]+$")  # the route of one of them
+LIST = re.compile(r"/conversations\?")
 BEGIN = re.compile(r"/turns$")
 
 MARKDOWN = """\
@@ -36,6 +37,34 @@ See https://example.com/docs or [this](https://example.com/x). It costs $5 and $
 """
 
 
+async def until(chat: Chat, condition: str) -> None:
+    """Wait until something holds. Playwright's own way evaluates it anew: the page forbids that."""
+    look = f"async () => {{ while (!({condition})) await new Promise((go) => setTimeout(go, 20)) }}"
+    await chat.page.evaluate(look)
+
+
+async def held(chat: Chat, what: re.Pattern[str]) -> tuple[asyncio.Event, asyncio.Event]:
+    """Hold requests back; returns what is set when there is one, and what lets them go."""
+    there, free = asyncio.Event(), asyncio.Event()
+
+    async def hold(route: Any) -> None:
+        there.set()
+        await free.wait()
+        await route.continue_()
+
+    await chat.page.route(what, hold)
+    return there, free
+
+
+async def drawn(chat: Chat) -> None:
+    """Wait until all of the last answer is as it stays, whose last part is a formula."""
+    await chat.answer.locator(".hljs-keyword").first.wait_for()
+    await chat.answer.locator(".katex-display").wait_for()
+    # The way that formulas are read is in their styles, which come by themselves.
+    style = "getComputedStyle(document.querySelector('.katex-display'))"
+    await until(chat, f"{style}.display === 'block'")
+
+
 async def test_an_answer_is_streamed_and_drawn_as_markdown(chat: Chat) -> None:
     chat.fake.answer(["half ", "the answer"])
     chat.fake.pause_after(1)
@@ -50,7 +79,7 @@ async def test_an_answer_is_streamed_and_drawn_as_markdown(chat: Chat) -> None:
     await chat.turn("And in Markdown?", pieces)
     answer = chat.answer
     code = answer.locator(".code")
-    await code.locator(".hljs-keyword").first.wait_for()
+    await drawn(chat)
     said = "def order(items):\n    return sorted(items)  # <b>stable</b>\n"
     assert await code.locator("code").text_content() == said
     assert await answer.locator("td.align-right .katex").count() == 1
@@ -66,16 +95,20 @@ async def test_an_answer_is_streamed_and_drawn_as_markdown(chat: Chat) -> None:
     await chat.picture("markdown")
     before = await answer.locator(".body").inner_text()
     await chat.page.reload()
-    await chat.answer.locator(".katex-display").wait_for()
-    await chat.answer.locator(".hljs-keyword").first.wait_for()
+    await drawn(chat)
     assert await chat.answer.locator(".body").inner_text() == before
 
 
 async def test_code_is_copied_and_saved(chat: Chat) -> None:
     await chat.page.context.grant_permissions(["clipboard-read", "clipboard-write"])
     await chat.turn("Code?", "```sh\necho 1\n```\n")
+    # It says "Copied" for a moment only, which a look now and then may miss.
+    await chat.button("Copy this code").evaluate(
+        "(button) => { window.said = []; const note = () => said.push(button.textContent);"
+        " new MutationObserver(note).observe(button, { childList: true }) }"
+    )
     await chat.button("Copy this code").click()
-    await chat.button("Copy this code").get_by_text("Copied").wait_for()
+    await until(chat, "said.includes('Copied')")
     read = "navigator.clipboard.readText()"
     assert await chat.page.evaluate(read) == "echo 1\n"
     async with chat.page.expect_download() as saved:
@@ -84,7 +117,7 @@ async def test_code_is_copied_and_saved(chat: Chat) -> None:
     assert download.suggested_filename == "code.sh"
     assert (await download.path()).read_text() == "echo 1\n"
     await chat.button("Copy answer").click()
-    await chat.page.wait_for_function(f"{read}.then((text) => text.startsWith('```sh'))")
+    await until(chat, f"(await {read}).startsWith('```sh')")
 
 
 async def test_stop_really_stops(chat: Chat) -> None:
@@ -160,29 +193,50 @@ async def test_another_conversation_can_be_looked_at_meanwhile(chat: Chat) -> No
 
 async def test_a_question_may_come_while_the_last_answer_is_still_read_back(chat: Chat) -> None:
     await chat.turn("One?", "first")
-    free, reading, read = asyncio.Event(), asyncio.Event(), asyncio.Event()
-
-    async def hold(route: Any) -> None:
-        reading.set()
-        await free.wait()
-        await route.continue_()
-
-    async def wait(route: Any) -> None:
-        await read.wait()
-        await route.continue_()
-
-    await chat.page.route(READ, hold)
+    reading, free = await held(chat, READ)
     await chat.turn("Two?", "second")
     await reading.wait()
-    await chat.page.route(BEGIN, wait)
-    chat.fake.answer("third")
+    _, read = await held(chat, BEGIN)
+    chat.fake.answer(["third ", "answer"])
+    chat.fake.pause_after(1)
     await chat.ask("Three?")
     async with chat.page.expect_response(READ):
         free.set()
     read.set()
     await chat.answer.get_by_text("third").wait_for()
+    said = ["One?", "first", "Two?", "second", "Three?"]
+    assert await chat.messages() == [*said, "third"]
+    chat.fake.resume()
     await chat.says("The answer is complete")
-    assert await chat.messages() == ["One?", "first", "Two?", "second", "Three?", "third"]
+    assert await chat.messages() == [*said, "third answer"]
+
+
+async def test_an_answer_that_is_read_back_late_gives_another_chat_no_title(chat: Chat) -> None:
+    await chat.turn("One?", "first")
+    reading, free = await held(chat, READ)
+    await chat.turn("Two?", "second")
+    await reading.wait()
+    async with chat.page.expect_response(LIST):
+        await chat.button("New chat").click()
+    async with chat.page.expect_response(LIST):  # it is asked for once the answer is read back
+        free.set()
+    assert await chat.page.title() == "OpenCoder"
+    assert not await chat.button("Rename").is_visible()
+
+
+async def test_an_answer_that_has_ended_when_its_conversation_is_read_is_shown_once(
+    chat: Chat,
+) -> None:
+    reading, free = await held(chat, READ)
+    await chat.ask("One?")
+    await reading.wait()
+    await asyncio.gather(*(turn.ended for turn in chat.api.app.turns.running() if turn.ended))
+    async with chat.page.expect_response(READ):
+        free.set()
+    free.clear()  # it is read once more behind the end
+    await chat.says("The answer is complete")
+    assert await chat.messages() == ["One?", "fake .answer"]
+    free.set()
 
 
 async def test_a_failure_is_told_and_nothing_hangs(chat: Chat) -> None:

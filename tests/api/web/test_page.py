@@ -96,7 +96,8 @@ async def test_settings_of_a_conversation_can_be_changed_at_any_time(chat: Chat)
     assert chat.fake.requests[0]["temperature"] == 0.2
     longer = len(chat.fake.requests[0]["prompt"])
     await chat.button("Settings").click()
-    await answer_dialog(chat, "Save", System="", Temperature="0.5")
+    async with chat.page.expect_response(lambda got: got.request.method == "PATCH"):
+        await answer_dialog(chat, "Save", System="", Temperature="0.5")
     chat.fake.answer("two")
     await chat.button("Regenerate the answer").click()
     await chat.answer.get_by_text("two").wait_for()

@@ -59,7 +59,7 @@ export class ChatView {
     this.#update(conversation?.messages ?? []);
     this.#toEnd();
     this.composer.recount();
-    if (begun) this.#follow(begun);
+    if (begun) this.#follow(begun, true);
   }
 
   send(message) {
@@ -91,7 +91,7 @@ export class ChatView {
         this.adapter.changed(this.conversation);
       }
       this.sticky = true;
-      this.#follow(begun);
+      this.#follow(begun, shown === null);
     } catch (error) {
       this.say("");
       if (draft && !this.composer.value) this.composer.value = draft;
@@ -101,13 +101,16 @@ export class ChatView {
     }
   }
 
-  async #follow(begun) {
+  /** Show a turn; `read` is whether the conversation is as it was when the turn had begun, or later. */
+  async #follow(begun, read) {
     const turn = { id: begun.turnId, text: "", leaving: new AbortController(), ending: null };
     this.turn = turn;
     this.composer.busy = true;
     const old = this.conversation.messages;
     const place = old.findIndex((message) => message.id === begun.since);
-    const before = place < 0 ? old : old.slice(0, place);
+    // A question that was there and is not any more is kept anew, with its answer: that has ended.
+    const again = read && begun.since ? old.findLastIndex((message) => message.role === "user") : -1;
+    const before = place < 0 && again < 0 ? old : old.slice(0, place < 0 ? again : place);
     const question = { role: "user", ...begun.question };
     const answer = { role: "assistant", content: begun.begun };
     this.#update([...before, question, answer], true);
