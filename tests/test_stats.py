@@ -123,7 +123,9 @@ def test_looking_makes_no_file(record: Record) -> None:
 
 def test_several_windows_write_at_once_and_nothing_is_lost(record: Record) -> None:
     code = (
-        "import sys; from pathlib import Path; from opencoder_lsp.stats import Offer, Record\n"
+        "import sys; from pathlib import Path\n"
+        "from opencoder_lsp import database; from opencoder_lsp.stats import Offer, Record\n"
+        "database._BUSY_TIMEOUT = 60.0  # SQLite lets nobody wait in line, and a disk may be slow\n"
         "record, name = Record(Path(sys.argv[1])), sys.argv[2]\n"
         "for number in range(25):\n"
         "    record.offered(Offer(f'{name}-{number}', name, 'c', 'fim', 'm', 9, 1, 0.1))\n"

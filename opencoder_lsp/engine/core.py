@@ -87,6 +87,7 @@ class Engine:
         self._lock = threading.Lock()
         self._unfinished = 0
         self._stopping = False
+        self._closed = False  # whether the thread takes nothing more
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
         self.loaded: Loaded | None = None
         self.step_in_flight: int | None = None  # its number
@@ -128,12 +129,16 @@ class Engine:
             if self._unfinished >= loaded.runner.slots + self._queue_limit:
                 self._status.totals["requests_refused"] += 1
                 raise EngineBusyError(f"{self._queue_limit} requests are waiting already")
-            self._unfinished += 1
+            if self._closed:
+                raise EngineUnavailableError("the engine is stopping")
             name = f"cmpl-{next(self._names)}"
-        text = TextStream(loaded.vocabulary)
-        request = Request(name, list(ids), params, text, sink, loaded.context_length)
-        request.deadline = self._clock() + self._request_seconds if deadline is None else deadline
-        self._inbox.put(request)
+            text = TextStream(loaded.vocabulary)
+            request = Request(name, list(ids), params, text, sink, loaded.context_length)
+            if deadline is None:
+                deadline = self._clock() + self._request_seconds
+            request.deadline = deadline
+            self._unfinished += 1
+            self._inbox.put(request)
         return request
 
     def cancel(self, request: Request) -> None:
@@ -156,6 +161,7 @@ class Engine:
         generation = self._load_all()
         if generation is None:
             return
+        end: EngineError = EngineUnavailableError("the engine is stopping")
         try:
             while not self._stopping:
                 self._receive(generation)
@@ -165,9 +171,11 @@ class Engine:
         except DeviceLostError as error:
             self.step_in_flight = None
             self.give_up(error)
-            return
-        self._receive_all(generation)
-        generation.fail_all(EngineUnavailableError("the engine is stopping"))
+            end = error
+        with self._lock:
+            self._closed = True
+        self._receive_all(generation)  # who came during the last step is told, too
+        generation.fail_all(end)
 
     def _load_all(self) -> Generation | None:
         started = time.monotonic()

@@ -174,13 +174,14 @@ class Generation:
         """Take the tokens of a step, as far as what was drafted for it is right."""
         tokens = outcome if isinstance(outcome, list) else [outcome]
         right = 0
+        # Counted before somebody hears of the request's end, as everything is.
+        self._totals["drafted_tokens"] += len(work.draft)
         for token, guess in itertools.zip_longest(tokens, work.draft):
-            if not self._take(work, right, token) or token != guess:
+            if not self._take(work, right, token) or guess is None or token != guess:
                 break
             right += 1
+            self._totals["accepted_tokens"] += 1
         if work.draft:
-            self._totals["drafted_tokens"] += len(work.draft)
-            self._totals["accepted_tokens"] += right
             assert work.request.lookup is not None
             work.request.lookup.learn(right)
 

@@ -29,3 +29,4 @@ def running(
             yield process
         finally:
             process.kill()
+            process.wait()  # behind Ctrl+C, `Popen` itself would wait for a moment only

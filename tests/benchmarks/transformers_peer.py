@@ -13,7 +13,7 @@ from typing import Any, Self
 from opencoder_lsp.bench.target import Timing
 from opencoder_lsp.errors import EngineError
 
-_PATIENCE = 10.0  # seconds for it to end by itself
+_PATIENCE = 60.0  # seconds for it to end by itself
 _ENDED = "the transformers process ended; see its log"
 
 

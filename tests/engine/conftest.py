@@ -144,7 +144,8 @@ def served(socket_path: Path) -> Serve:
                 finally:
                     if runner:
                         runner.release()
-                    one.task.cancel()
+                    if not one.task.cancelling():  # twice would cut its shutdown short
+                        one.task.cancel()
                     with contextlib.suppress(asyncio.CancelledError):
                         await one.task
                     assert engine.stop(WAIT)

@@ -269,7 +269,8 @@ async def test_many_clients_that_leave_at_any_time_leave_nothing_behind(served: 
             await engine.until_unfinished(0)
         answer = await engine.ask(max_tokens=2)
         assert answer["choices"][0]["text"] == "ab"
-        assert (await engine.get("/health"))["running"] == 0
+        # One whose text was still being encoded may have come and gone meanwhile.
+        await engine.until_unfinished(0)
 
 
 async def test_a_connection_serves_one_request_after_the_other(served: Serve) -> None:

@@ -4,10 +4,15 @@ import asyncio
 import os
 import signal
 import threading
+from pathlib import Path
 
 import pytest
 
-from opencoder_lsp.engine.core import Loaded, Report
+from opencoder_lsp.engine import lifetime
+from opencoder_lsp.engine.core import Engine, Loaded, Report
+from opencoder_lsp.engine.lifetime import bound_socket
+from opencoder_lsp.engine.server import serve
+from opencoder_lsp.engine.status import Health, Status
 from opencoder_lsp.engine.step import DeviceLostError
 from opencoder_lsp.errors import ModelError
 from tests.engine.conftest import Serve, events, in_thread
@@ -44,7 +49,11 @@ async def test_health_answers_while_the_model_loads(served: Serve) -> None:
 
 
 @pytest.mark.fault("F60")
-async def test_a_model_that_cannot_be_loaded_is_told_and_its_cure(served: Serve) -> None:
+async def test_a_model_that_cannot_be_loaded_is_told_and_its_cure(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifetime, "_ERROR_SECONDS", WAIT)
+
     def load(_report: Report) -> Loaded:
         raise ModelError("model.safetensors is missing; run: opencoder-lsp models pull tiny")
 
@@ -58,7 +67,11 @@ async def test_a_model_that_cannot_be_loaded_is_told_and_its_cure(served: Serve)
 
 
 @pytest.mark.fault("F60")
-async def test_an_unforeseen_fault_while_loading_is_told_too(served: Serve) -> None:
+async def test_an_unforeseen_fault_while_loading_is_told_too(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lifetime, "_ERROR_SECONDS", WAIT)
+
     def load(_report: Report) -> Loaded:
         raise ZeroDivisionError("oh")
 
@@ -118,9 +131,13 @@ async def test_the_engine_ends_when_the_last_lease_is_gone(served: Serve) -> Non
             await engine.task
 
 
-async def test_an_engine_that_nobody_comes_for_ends(served: Serve) -> None:
-    async with served(linger=0, first=0.05) as engine, asyncio.timeout(WAIT):
-        await engine.task
+async def test_an_engine_that_nobody_comes_for_ends(socket_path: Path) -> None:
+    status = Status(Health("tiny", "/models/tiny", "0", os.getpid()))
+    engine = Engine(lambda _report: loaded(FakeRunner()), status, queue_limit=8)
+    with bound_socket(socket_path) as listener:
+        async with asyncio.timeout(WAIT):
+            await serve(listener, engine, status, linger=0, first=0.05)
+    assert await asyncio.to_thread(engine.stop, WAIT)
 
 
 async def test_an_engine_at_work_does_not_end(served: Serve) -> None:
@@ -140,7 +157,7 @@ async def test_an_engine_at_work_does_not_end(served: Serve) -> None:
 @pytest.mark.fault("F51")
 async def test_a_drain_lets_running_requests_end_and_refuses_new_ones(served: Serve) -> None:
     runner = FakeRunner()
-    async with served(runner) as engine:
+    async with served(runner, drain_seconds=WAIT) as engine:
         runner.pause()
         async with engine.post(stream=True, max_tokens=5) as response:
             stream = events(response)

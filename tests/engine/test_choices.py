@@ -169,7 +169,10 @@ async def test_a_choice_that_fails_fails_the_answer_and_stops_the_others(served:
 async def test_choices_for_which_the_queue_has_no_room_are_refused(
     served: Serve, stream: bool
 ) -> None:
-    async with served(FakeRunner(slots=1), queue=2) as engine:
+    runner = FakeRunner(slots=1)
+    async with served(runner, queue=2) as engine:
+        runner.pause()
+        runner.release(1)  # for the prompt: no choice is to end before the last has come
         async with engine.post(n=4, stream=stream) as response:
             if stream:
                 *_, error = [event async for event in events(response)]
@@ -178,6 +181,7 @@ async def test_choices_for_which_the_queue_has_no_room_are_refused(
                 assert response.headers["retry-after"] == "1"
                 error = await response.json()
         assert error["error"]["code"] == "busy"
+        runner.release()
         await engine.until_unfinished(0)
         assert len(texts(await engine.ask(n=3))) == 3
 

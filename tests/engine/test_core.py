@@ -9,6 +9,7 @@ import pytest
 from opencoder_lsp.engine.core import Engine
 from opencoder_lsp.engine.request import Event, Finish, Params
 from opencoder_lsp.engine.status import Health, Status
+from opencoder_lsp.engine.step import DeviceLostError
 from opencoder_lsp.errors import EngineBusyError, EngineError, EngineUnavailableError
 from tests.fakes.clock import Clock
 from tests.fakes.runner import WAIT, FakeRunner, loaded
@@ -96,6 +97,22 @@ def test_a_stop_ends_what_is_left_with_an_error() -> None:
     *_, last = [events.get() for _ in range(events.qsize())]
     assert isinstance(last, EngineError)
     assert engine.unfinished == 0
+
+
+@pytest.mark.fault("F53")
+def test_who_came_during_the_step_that_lost_the_device_is_told_so_too() -> None:
+    runner, events = FakeRunner(), queue.SimpleQueue[Event]()
+    engine = started(runner)
+    runner.pause()
+    engine.submit([1, 2], Params(), events.put)
+    runner.wait_until_held()
+    engine.submit([3], Params(), events.put)
+    runner.fail = DeviceLostError("the GPU failed")
+    runner.release()
+    for _ in range(2):
+        assert isinstance(events.get(timeout=WAIT), DeviceLostError)
+    assert engine.stop(WAIT)
+    assert (engine.lost, engine.unfinished) == (True, 0)
 
 
 def test_cancelling_what_has_ended_does_nothing() -> None:

@@ -177,7 +177,7 @@ async def test_after_a_kill_the_next_engine_takes_the_socket_over(
 async def test_sigterm_lets_a_running_request_end(
     start: Start, session: aiohttp.ClientSession
 ) -> None:
-    process = start()
+    process = start("engine.threads=1")  # two would wait for each other beside a busy program
     await wait_for_socket(process)
     await wait_for_state(session, "ready")
     body = {"prompt": [40, 41], "temperature": 0, "max_tokens": 20, "stream": True}

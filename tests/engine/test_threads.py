@@ -2,6 +2,7 @@
 
 import pytest
 
+from opencoder_lsp.engine import threads as threads_module
 from opencoder_lsp.engine.threads import Threads, Usage, usage
 
 
@@ -47,7 +48,8 @@ def test_all_cores_are_used_again_when_others_are_done() -> None:
     assert cores.set == [4, 1, 4]  # set only where it changes
 
 
-def test_it_looks_no_more_often_than_the_system_counts() -> None:
+def test_it_looks_no_more_often_than_the_system_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(threads_module, "_INTERVAL", 1000.0)
     looks = 0
 
     def read() -> Usage:

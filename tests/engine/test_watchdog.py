@@ -7,6 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
+from opencoder_lsp.engine import server
 from opencoder_lsp.engine.core import Engine, Loaded, Report
 from opencoder_lsp.engine.request import Finish, Params
 from opencoder_lsp.engine.status import Health, Status
@@ -65,14 +66,20 @@ async def test_a_stuck_step_ends_every_answer_with_one_error_and_the_engine(
     assert "engine.step_seconds" in critical.message
 
 
-async def test_tokens_said_before_the_step_got_stuck_are_not_lost(served: Serve) -> None:
-    runner = FakeRunner()
+async def test_tokens_said_before_the_step_got_stuck_are_not_lost(
+    served: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runner, seen = FakeRunner(), asyncio.Event()
+    # Not by the clock, on which the first step could be slow, too.
+    monkeypatch.setattr(server, "until_stuck", lambda *_: seen.wait())
     async with served(runner, step_seconds=SOON) as engine:
         runner.pause()
         async with engine.post(stream=True, max_tokens=9) as response:
-            stream = events(response)
             runner.release(1)
-            first, error = [event async for event in stream]
+            await in_thread(runner.wait_for_steps, 1)
+            await in_thread(runner.wait_until_held)  # in front of the second
+            seen.set()
+            first, error = [event async for event in events(response)]
     assert first["choices"][0]["text"] == "a"
     assert error["error"]["code"] == "model_error"
 

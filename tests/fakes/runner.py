@@ -8,7 +8,7 @@ from opencoder_lsp.engine.core import Loaded
 from opencoder_lsp.engine.healing import PrefixIndex
 from opencoder_lsp.engine.step import Outcome, OutOfMemoryError, Token, Work
 
-WAIT = 20.0  # seconds after which a test that waits has failed
+WAIT = 60.0  # seconds after which a test that waits has failed
 
 
 class Letters:
@@ -103,6 +103,7 @@ class FakeRunner:
         """Let it do `steps` more, or as many as it likes."""
         with self._changed:
             self._budget = steps
+            self._held = False  # whoever waits for that next means a later step
             self._changed.notify_all()
 
     def wait_until_held(self) -> None:
