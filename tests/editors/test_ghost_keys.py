@@ -1,8 +1,11 @@
 """The keys of ghost text, and what else shares the screen with it."""
 
+from pathlib import Path
+
 import pytest
 
 from tests.editors.conftest import Lane, StartWork, own_ghost_text
+from tests.editors.vscode.code_server import PATIENT, program
 
 pytestmark = pytest.mark.editor
 
@@ -47,8 +50,11 @@ async def test_dismissing_takes_it_away_until_the_next_key(at_work: StartWork, l
         await desk.person.shows(LINE)
 
 
-async def test_the_next_one_asks_for_several_and_goes_round(at_work: StartWork, lane: Lane) -> None:
-    setup = own_ghost_text(lane.backend)
+async def test_the_next_one_asks_for_several_and_goes_round(
+    at_work: StartWork, lane: Lane, tmp_path: Path
+) -> None:
+    server = program(tmp_path / "bin", PATIENT)
+    setup = own_ghost_text(lane.backend, f"cmd = {{ '{server}' }}")
     async with at_work(lane.binary, SOURCE, setup=setup) as desk:
         desk.engine.default = " sum(values)\n"
         await desk.person.type("jSreturn")

@@ -86,6 +86,13 @@ class CodeServer:
             file.write_text(json.dumps(kept), encoding="utf-8")
 
 
+# Run before a server, whose further choices then may take as long as a busy machine does.
+PATIENT = (
+    "from opencoder_lsp.lsp.habits import Habits\n"
+    "object.__setattr__(Habits.patience, 'others', 60.0)"
+)
+
+
 def program(folder: Path, before: str = "") -> Path:
     """Write a program `opencoder-lsp` that runs this project; `before` is Python to run first."""
     path = folder / "opencoder-lsp"
