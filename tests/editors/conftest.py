@@ -11,7 +11,7 @@ from typing import Any
 import platformdirs
 import pytest
 
-from tests.editors.neovim import NVIM
+from tests.editors.neovim import NVIM, scripted
 from tests.editors.window import Window, window
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
@@ -107,7 +107,7 @@ def at_work(tmp_path: Path, _own_home: Path) -> StartWork:
         file.write_bytes(text if isinstance(text, bytes) else text.encode())
         # Its socket is in the short folder: `tmp_path` may be too long for one.
         async with FakeEngine(_own_home / "engine.sock") as engine:
-            variables = {"OPENCODER_ENGINE_URL": engine.url, "OPENCODER_MODEL_NAME": str(model)}
+            variables = scripted(engine, model)
             options: Any = {"setup": setup, "before": before, "size": size}
             async with window(binary, folder, file, environment=variables, **options) as person:
                 await person.holds(ATTACHED)

@@ -30,7 +30,11 @@ def _ignored(*arguments: object) -> None:
 
 
 class Screen:
-    """A grid of cells, kept up to date by `redraw` events; complete whenever they flush."""
+    """
+    A grid of cells, kept up to date by `redraw` events.
+
+    It is as it was when they last flushed: of what is drawn since, half may be there only.
+    """
 
     def __init__(self, width: int, height: int) -> None:
         self.width, self.height = width, height
@@ -38,6 +42,8 @@ class Screen:
         self.mode = "normal"
         self.default = Style(0xFFFFFF, 0x000000)
         self._cells = [[(" ", 0)] * width for _ in range(height)]
+        self._drawn = [[(" ", 0)] * width for _ in range(height)]
+        self._drawn_cursor = (0, 0)
         self._styles = {0: Style()}
 
     @property
@@ -64,7 +70,7 @@ class Screen:
         return [(text, self._styles.get(style, Style())) for text, style in self._cells[number]]
 
     def take(self, events: Iterable[Sequence[Any]]) -> bool:
-        """Take a batch of events; return whether the screen is complete after it."""
+        """Take a batch of events; return whether there is another screen now."""
         flushed = False
         for name, *calls in events:
             flushed = flushed or name == "flush"
@@ -78,21 +84,25 @@ class Screen:
         for text, *more in cells:
             style = more[0] if more else style
             for _again in range(more[1] if len(more) > 1 else 1):
-                self._cells[row][column] = (text, style)
+                self._drawn[row][column] = (text, style)
                 column += 1
 
+    def _flush(self) -> None:
+        self._cells = [row.copy() for row in self._drawn]
+        self.cursor = self._drawn_cursor
+
     def _grid_clear(self, grid: int) -> None:
-        self._cells = [[(" ", 0)] * self.width for _ in range(self.height)]
+        self._drawn = [[(" ", 0)] * self.width for _ in range(self.height)]
 
     def _grid_cursor_goto(self, grid: int, row: int, column: int) -> None:
-        self.cursor = (row, column)
+        self._drawn_cursor = (row, column)
 
     def _grid_scroll(
         self, grid: int, top: int, bottom: int, left: int, right: int, rows: int, columns: int
     ) -> None:
         span = range(top, bottom - rows) if rows > 0 else range(bottom - 1, top - rows - 1, -1)
         for row in span:
-            self._cells[row][left:right] = self._cells[row + rows][left:right]
+            self._drawn[row][left:right] = self._drawn[row + rows][left:right]
 
     def _hl_attr_define(self, id: int, attributes: Any, *_: object) -> None:
         self._styles[id] = Style.of(attributes)

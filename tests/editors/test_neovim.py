@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.editors.neovim import neovim
+from tests.editors.neovim import neovim, scripted
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
 
@@ -39,7 +39,7 @@ async def test_neovim_attaches_with_the_readmes_lines_and_completes_at_the_curso
     model = make_tokenizer_folder(tmp_path / "model")
     async with FakeEngine(tmp_path / "engine.sock") as fake:
         fake.answer("values)\n```\n")
-        environment = {"OPENCODER_ENGINE_URL": fake.url, "OPENCODER_MODEL_NAME": str(model)}
+        environment = scripted(fake, model)
         async with neovim(tmp_path, write(tmp_path), readme_config(), environment) as nvim:
             await nvim.until(ATTACHED)
             await nvim.type("jA<C-l>")

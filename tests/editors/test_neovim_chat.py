@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.editors.neovim import Neovim, neovim
+from tests.editors.neovim import Neovim, neovim, scripted
 from tests.editors.test_neovim import ATTACHED, readme_config
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
@@ -42,7 +42,7 @@ async def test_neovim_talks_with_the_model_stops_it_and_goes_on(tmp_path: Path) 
     file = tmp_path / "mean.py"
     file.write_text("def mean(values):\n    return sum(values)\n", encoding="utf-8")
     async with FakeEngine(tmp_path / "engine.sock") as fake:
-        environment = {"OPENCODER_ENGINE_URL": fake.url, "OPENCODER_MODEL_NAME": str(model)}
+        environment = scripted(fake, model)
         async with neovim(tmp_path, file, readme_config() + CHAT, environment) as nvim:
             await nvim.until(ATTACHED)
             fake.answer("One, two, three.")

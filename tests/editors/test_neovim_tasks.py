@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.editors.neovim import Neovim, neovim
+from tests.editors.neovim import Neovim, neovim, scripted
 from tests.editors.test_neovim import ATTACHED, readme_config
 from tests.fakes.engine import FakeEngine
 from tests.fakes.model_folder import make_tokenizer_folder
@@ -44,7 +44,7 @@ async def editing(folder: Path, fake: FakeEngine) -> AsyncIterator[Neovim]:
     (work / "tests").mkdir(parents=True)
     file = work / "sums.py"
     file.write_text(SOURCE, encoding="utf-8")
-    environment = {"OPENCODER_ENGINE_URL": fake.url, "OPENCODER_MODEL_NAME": str(model)}
+    environment = scripted(fake, model)
     async with neovim(folder, file, readme_config() + CONFIG, environment) as nvim:
         await nvim.until(ATTACHED)
         await nvim.type("j")

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from opencoder_lsp.lsp.commands import COMMANDS
+from opencoder_lsp.prompt.tokenizer import Tokenizer
 from tests.editors.conftest import ATTACHED, StartWork
 from tests.editors.window import PLUGIN, window
 
@@ -40,7 +41,7 @@ async def test_what_setup_does_not_know_is_said_and_left_out(nvim: Path, tmp_pat
 
 
 async def test_settings_of_the_machine_are_arguments_and_the_others_are_told(
-    at_work: StartWork, nvim: Path
+    at_work: StartWork, nvim: Path, tmp_path: Path
 ) -> None:
     setup = """{ settings = {
       engine = { queue = 7 }, privacy = { exclude = { "*.pem", "*.key" } },
@@ -55,11 +56,10 @@ async def test_settings_of_the_machine_are_arguments_and_the_others_are_told(
         assert told == {"opencoder": {"completion": {"max_tokens": 9}}}
         await desk.person.lua("vim.cmd.messages()")
         await desk.person.shows("settings.chat.unknown is unknown")
-        desk.engine.default = " sum(values) / len(values)\n"
         await desk.person.type("<CR>jSreturn")
-        await desk.engine.until(
-            lambda: any(request["max_tokens"] == 9 for request in desk.engine.requests)
-        )
+        request = await desk.engine.requested()
+        forced = Tokenizer.load(tmp_path / "model").encode(request.get("forced_prefix", ""))
+        assert request["max_tokens"] == 9 + len(forced)
 
 
 async def test_a_missing_server_is_said_once_with_what_to_do(nvim: Path, tmp_path: Path) -> None:
@@ -76,7 +76,8 @@ async def test_a_missing_server_is_said_once_with_what_to_do(nvim: Path, tmp_pat
 async def test_a_killed_server_is_said_and_restart_brings_it_back(
     at_work: StartWork, nvim: Path
 ) -> None:
-    async with at_work(nvim, SOURCE) as desk:
+    before = "vim.g.opencoder_short_life = 1000"  # however slow the machine is
+    async with at_work(nvim, SOURCE, before=before) as desk:
         await desk.person.lua(f"{PROCESS}.terminate()")
         await desk.person.shows(":OpenCoder restart")
         await desk.person.holds("#vim.lsp.get_clients({ name = 'opencoder' }) == 0")
@@ -122,7 +123,10 @@ async def test_the_statusline_follows_the_engine(at_work: StartWork, nvim: Path)
     before = "vim.o.statusline = '[%{v:lua.require\\'opencoder\\'.statusline()}]'"
     async with at_work(nvim, SOURCE, before=before) as desk:
         await desk.person.shows("[OpenCoder]")
-        desk.engine.set_health(state="loading", progress=0.5)
+        desk.engine.set_health(state="error", cause="the GPU has gone")
+        await desk.person.shows("[OpenCoder ✗]")
+        desk.engine.set_health(state="loading", progress=0.5, cause=None)
+        await desk.person.type(":OpenCoder restart<CR>")
         await desk.person.shows("[OpenCoder …]")
         desk.engine.set_health(state="ready", progress=1.0)
         await desk.person.shows("[OpenCoder]")

@@ -19,6 +19,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
 from opencoder_lsp.settings import Settings
+from tests.fakes import engine
 from tests.fakes.engine import FakeEngine
 
 
@@ -36,6 +37,7 @@ def arguments() -> argparse.Namespace:
     parser.add_argument("--die-loading", action="store_true", help="end as soon as one watches")
     parser.add_argument("--stand-still", action="store_true", help="never end to load")
     parser.add_argument("--mute", action="store_true", help="accept connections, answer nothing")
+    parser.add_argument("--beat", type=float, help="seconds between words on a lease")
     parser.add_argument("--pause-after", type=int, help="let streams stand still after so many")
     return parser.parse_args()
 
@@ -103,6 +105,8 @@ def main() -> None:
         print(args.say, file=sys.stderr, flush=True)  # noqa: T201
     if args.exit is not None:
         sys.exit(args.exit)
+    if args.beat is not None:
+        engine.KEEP_ALIVE = args.beat
     take_lock(args)
     asyncio.run(serve(args))
 

@@ -31,7 +31,7 @@ def stand_in(settings, model, socket):
     command = [sys.executable, os.environ["FAULT_ENGINE"], "--starts", str(folder / "starts")]
     command += ["--socket", str(socket), "--model", str(model.folder)]
     return command + json.loads((folder / "wrong").read_text())
-patience = starter.Patience(word=1.0)
+patience = starter.Patience(word=float(os.environ.get("FAULT_WORD", "60")))
 Launcher.__init__.__kwdefaults__.update(command=stand_in, backoff=0.0, patience=patience)
 engine.LEASE_STALL = float(os.environ.get("FAULT_STALL", "1000"))
 starter.HUNG_PATIENCE = 0.2
@@ -146,11 +146,12 @@ async def test_an_engine_that_cannot_load_is_not_started_for_ever(
 async def test_an_engine_that_hangs_fails_its_request_and_is_replaced(
     start: StartEditor, engines: Engines, short: Path
 ) -> None:
-    wrong(short, "--pause-after", "1")
-    editor = await start(env={"FAULT_STALL": "3"})
+    beat = ("--beat", "0.2")  # else one that is well would count as hung, too
+    wrong(short, *beat, "--pause-after", "1")
+    editor = await start(env={"FAULT_STALL": "8", "FAULT_WORD": "8"})
     request = editor.send_command("opencoder.chat", {"message": "Hello", "token": "t"})
     await editor.until(lambda: "t" in editor.reports)
-    wrong(short)
+    wrong(short, *beat)
     (hung,) = engines.started()
     os.kill(hung, signal.SIGSTOP)
     error = await refused(request)

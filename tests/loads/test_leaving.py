@@ -123,7 +123,8 @@ async def test_streams_that_are_left_at_any_point_give_back_all_that_they_took(
         next_one = time.perf_counter() - asked
     assert set(ended) == {"cancelled"}
     assert begun <= ended["cancelled"] <= SCALE.drops
-    assert after.threads <= before.threads
+    # The pool that encodes prompts may grow by as many as there are requests at once.
+    assert after.threads <= before.threads + AT_ONCE
     growth = after.memory - before.memory
     assert growth < MOST_GROWTH[engine.name]
     name = f"{engine.name} engine"

@@ -3,8 +3,8 @@
 import asyncio
 import json
 import os
+import re
 import signal
-import socket
 import sys
 from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager, suppress
@@ -86,6 +86,13 @@ class CodeServer:
             file.write_text(json.dumps(kept), encoding="utf-8")
 
 
+# Run before a server, whose further choices then may take as long as a busy machine does.
+PATIENT = (
+    "from opencoder_lsp.lsp.habits import Habits\n"
+    "object.__setattr__(Habits.patience, 'others', 60.0)"
+)
+
+
 def program(folder: Path, before: str = "") -> Path:
     """Write a program `opencoder-lsp` that runs this project; `before` is Python to run first."""
     path = folder / "opencoder-lsp"
@@ -118,15 +125,15 @@ async def code_server(
         env[name] = str(home / name.lower())
     wanted = (word for one in extensions for word in ("--install-extension", str(one)))
     await _install([*command, *wanted], env)
-    port = _free_port()
-    options = ["--auth", "none", "--bind-addr", f"127.0.0.1:{port}", "--disable-telemetry"]
+    options = ["--auth", "none", "--bind-addr", "127.0.0.1:0", "--disable-telemetry"]
     options += ["--disable-update-check", "--disable-getting-started-override", "--disable-proxy"]
-    quiet = asyncio.subprocess.DEVNULL
-    process = await asyncio.create_subprocess_exec(
-        *command, *options, env=env, stdout=quiet, stderr=quiet, start_new_session=True
-    )
+    log = home / "code-server.log"
+    with log.open("wb") as output:
+        process = await asyncio.create_subprocess_exec(
+            *command, *options, env=env, stdout=output, stderr=output, start_new_session=True
+        )
     try:
-        server = CodeServer(f"http://127.0.0.1:{port}", data)
+        server = CodeServer(await _address(process, log), data)
         await _up(server, process)
         yield server
     finally:
@@ -140,11 +147,15 @@ async def _install(command: list[str], env: Mapping[str, str]) -> None:
     assert child.returncode == 0, (out + err).decode()
 
 
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        port: int = listening.getsockname()[1]
-        return port
+async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
+    """Return where code-server listens: on a port that was free when it took it."""
+    said = re.compile(r"HTTP server listening on (http://127\.0\.0\.1:\d+)/")
+    while True:
+        text = await asyncio.to_thread(log.read_text, encoding="utf-8", errors="replace")
+        if found := said.search(text):
+            return found[1]
+        assert process.returncode is None, f"code-server has ended:\n{text}"
+        await asyncio.sleep(0.05)  # nothing tells
 
 
 async def _up(server: CodeServer, process: asyncio.subprocess.Process) -> None:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 import pytest_asyncio
 
-from tests.editors.vscode.code_server import CodeServer, code_server, program
+from tests.editors.vscode.code_server import PATIENT, CodeServer, code_server, program
 from tests.editors.vscode.installation import installation, package
 from tests.editors.vscode.probe import probe
 from tests.editors.vscode.window import chromium, opened
@@ -35,7 +35,7 @@ async def engine(home: Path) -> AsyncIterator[FakeEngine]:
 async def server(home: Path, engine: FakeEngine) -> AsyncIterator[CodeServer]:
     """VS Code with the extension, and the language server on its PATH."""
     extensions = [package(), probe(home)]
-    program(home / ".local" / "bin")  # VS Code takes the PATH of a login shell
+    program(home / ".local" / "bin", PATIENT)  # VS Code takes the PATH of a login shell
     environment = {
         "OPENCODER_HOME": str(home / "opencoder"),
         "OPENCODER_ENGINE_URL": engine.url,

@@ -57,14 +57,14 @@ async def test_an_explanation_grows_under_the_code_and_can_be_asked_further(
     await person.page.locator(f"{STATUS} .codicon-sync").wait_for()  # it is busy
     person.engine.resume()
     await thread(person).get_by_text("add(2, 1)").wait_for()
-    assert await thread(person).locator(".comment-body strong").all_inner_texts() == ["takes"]
+    await person.has_texts(thread(person).locator(".comment-body strong"), ["takes"])
     await person.picture("explanation")
     person.engine.default = "Because *minus* does."
     await thread(person).locator(".monaco-editor").last.click()
     await person.type("Why is that?")
     await person.press("Control+Enter")
     await thread(person).get_by_text("Because minus does.").wait_for()
-    assert await thread(person).get_by_text("Why is that?").count() == 1
+    await person.has_texts(thread(person).get_by_text("Why is that?"), ["Why is that?"])
     await thread(person).get_by_role("button", name="Go On in Chat").click()
     await person.chat.get_by_text("Because minus does.").wait_for()
     assert (await person.messages())[-2:] == ["Why is that?", "Because minus does."]

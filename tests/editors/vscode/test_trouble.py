@@ -77,9 +77,8 @@ async def is_led(person: Workbench) -> None:
     await person.status("suggestions are off")
     await does("Suggestions as you type", "Turn them on or off")
     await person.ready()
-    await does("The language server", "Install it")
-    await person.engine.leased(0)
-    await person.engine.leased(1)
+    async with person.another_server():
+        await does("The language server", "Install it")
     await person.ready()
     await does("Chat", "Open the chat")
     await person.chat.get_by_role("textbox", name="Your question").wait_for()

@@ -2,7 +2,7 @@
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
@@ -94,6 +94,13 @@ class Workbench:
         """Wait until the engine is ready for the server of this window."""
         await self.status("is ready")
 
+    @asynccontextmanager
+    async def another_server(self) -> AsyncIterator[None]:
+        """Wait until a server has taken the place of the one that the block ends."""
+        told = self.engine.told  # to each that comes; nobody may be there only for an instant
+        yield
+        await self.engine.until(lambda: self.engine.told > told and self.engine.leases == 1)
+
     async def press(self, *keys: str) -> None:
         """Press keys."""
         for key in keys:
@@ -162,14 +169,13 @@ class Workbench:
         """Wait until ghost text with this in it is on the screen."""
         await self.page.wait_for_function(f"(text) => ({_GHOST})().includes(text)", arg=text, **how)
 
+    async def ghost_is(self, text: str) -> None:
+        """Wait until the ghost text on the screen is this."""
+        await self.page.wait_for_function(f"(text) => ({_GHOST})() === text", arg=text)
+
     async def no_ghost(self) -> None:
         """Wait until there is no ghost text on the screen."""
-        await self.page.wait_for_function(f"() => ({_GHOST})() === ''")
-
-    async def ghost_text(self) -> str:
-        """Return the ghost text on the screen."""
-        text: str = await self.page.evaluate(_GHOST)
-        return text
+        await self.ghost_is("")
 
     async def save(self, file: Path) -> bytes:
         """Save the file, which has been changed, and return what is on the disk."""
@@ -217,11 +223,15 @@ class Workbench:
         texts: list[str] = await self.chat.locator("article .body").all_inner_texts()
         return [text.strip() for text in texts]
 
-    async def offers(self, options: Any, texts: list[str]) -> None:
-        """Wait until these, and no others, are the texts of a list's options."""
+    async def said(self, *texts: str) -> None:
+        """Wait until these, and no others, are the texts of all that was said in the chat."""
+        await self.has_texts(self.chat.locator("article .body"), texts)
+
+    async def has_texts(self, found: Any, texts: Sequence[str]) -> None:
+        """Wait until these are the texts of what a locator finds, which may be drawn anew."""
         from playwright.async_api import expect
 
-        await expect(options).to_have_text(texts, timeout=60_000)
+        await expect(found).to_have_text(list(texts), use_inner_text=True, timeout=60_000)
 
     async def picture(self, name: str, **how: Any) -> None:
         """Take a picture, if somebody wants it."""

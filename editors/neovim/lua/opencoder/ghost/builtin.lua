@@ -13,12 +13,18 @@ local M = {}
 local PATIENCE = 200 -- milliseconds for Neovim to hand over its suggestion
 local NAMESPACE = "nvim.lsp.inline_completion" -- where it draws
 
+--- Whether the built-in one shows something.
+---@param buf integer
+---@return boolean
+local function has_drawn(buf)
+  local namespace = vim.api.nvim_create_namespace(NAMESPACE)
+  return vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1 })[1] ~= nil
+end
+
 ---@param buf integer
 ---@return boolean
 function M.is_visible(buf)
-  local namespace = vim.api.nvim_create_namespace(NAMESPACE)
-  return own.is_visible(buf)
-    or vim.api.nvim_buf_get_extmarks(buf, namespace, 0, -1, { limit = 1 })[1] ~= nil
+  return own.is_visible(buf) or has_drawn(buf)
 end
 
 ---@param buf integer
@@ -143,9 +149,16 @@ function M.attach(buf, group)
         and request.method == "textDocument/inlineCompletion"
       local client = client_of(buf)
       local is_ours = client ~= nil and client.id == event.data.client_id
-      if is_done and is_ours and not own.is_asking(buf) then
-        own.clear(buf)
+      if not (is_done and is_ours) then
+        return
       end
+      -- The answer itself comes behind this event, and none to a request that was cancelled: what
+      -- is shown stays until there is another one, or keys in between would find nothing.
+      vim.schedule(function()
+        if vim.api.nvim_buf_is_valid(buf) and has_drawn(buf) and not own.is_asking(buf) then
+          own.clear(buf)
+        end
+      end)
     end,
   })
 end

@@ -136,8 +136,12 @@ local function ask(buf, kind)
   ghost.asked = here
   local params = vim.lsp.util.make_position_params(0, client.offset_encoding)
   params.context = { triggerKind = kind }
-  local sent, id = client:request(METHOD, params, function(err, result)
+  local sent, id ---@type boolean, integer?
+  sent, id = client:request(METHOD, params, function(err, result)
     if ghosts[buf] ~= ghost or not vim.api.nvim_buf_is_valid(buf) then
+      return
+    end
+    if ghost.request ~= id then -- it had been answered when another one took its place
       return
     end
     ghost.request = nil
