@@ -41,7 +41,10 @@ texts = st.lists(
     max_size=8,
 ).map("".join)
 # Fixtures here last for the session, or are set once for all examples.
-many = settings(max_examples=600, suppress_health_check=[HealthCheck.function_scoped_fixture])
+many = settings(
+    max_examples=600,
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
 
 
 @pytest.mark.fault("F46", "S17")

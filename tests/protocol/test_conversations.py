@@ -16,9 +16,9 @@ from tests.protocol.talking import chat, refused, said
 
 
 async def test_two_windows_on_one_conversation_lose_no_turn(
-    start: StartEditor, fake: FakeEngine
+    patient: StartEditor, fake: FakeEngine
 ) -> None:
-    one, other = await start(), await start()
+    one, other = await patient(), await patient()
     first = await chat(one, "Hello")
     id = {"conversationId": first["conversationId"]}
     fake.pause_after(1)

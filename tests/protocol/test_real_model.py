@@ -2,6 +2,7 @@
 
 import os
 import signal
+from contextlib import suppress
 
 import psutil
 import pytest
@@ -21,14 +22,25 @@ WHOLE = {"start": {"line": 0, "character": 0}, "end": {"line": 4, "character": 1
 
 
 @pytest.fixture
-async def editor(
-    start: StartEditor, demo_environment: dict[str, str], foreign: str | None
-) -> Editor:
-    """An editor whose server starts the real engine."""
+def environment(demo_environment: dict[str, str], foreign: str | None) -> dict[str, str]:
+    """The environment of a server that starts the real engine."""
     if foreign:
         pytest.skip("the demo model belongs to our server")
-    environment = {**demo_environment, "OPENCODER_ENGINE_URL": ""}
-    return await start(capabilities(), settings={"chat": {"max_tokens": 48}}, env=environment)
+    return {**demo_environment, "OPENCODER_ENGINE_URL": ""}
+
+
+@pytest.fixture
+async def editor(start: StartEditor, environment: dict[str, str]) -> Editor:
+    """An editor to which the model says the same each time."""
+    settings = {"chat": {"max_tokens": 48, "temperature": 0}}
+    return await start(capabilities(), settings=settings, env=environment)
+
+
+@pytest.fixture
+async def listener(start: StartEditor, environment: dict[str, str]) -> Editor:
+    """Another one, to which it tells a story for so long that somebody surely interrupts it."""
+    settings = {"chat": {"max_tokens": 300, "temperature": 0}}
+    return await start(capabilities(), settings=settings, env=environment)
 
 
 async def engine_pid(editor: Editor) -> int:
@@ -57,40 +69,41 @@ async def test_real_code_is_completed_explained_and_talked_about(editor: Editor)
 
 @pytest.mark.fault("F56")
 async def test_a_killed_engine_fails_its_request_and_a_new_one_takes_its_place(
-    editor: Editor,
+    listener: Editor,
 ) -> None:
-    first = await engine_pid(editor)
-    request = editor.send_command("opencoder.chat", {"message": "Tell a long story.", "token": 1})
-    await editor.until(lambda: editor.streamed(1))
+    first = await engine_pid(listener)
+    request = listener.send_command("opencoder.chat", {"message": "Tell a long story.", "token": 1})
+    await listener.until(lambda: listener.streamed(1))
     os.kill(first, signal.SIGKILL)
     with pytest.raises(JsonRpcException) as error:
         await request
     assert error.value.code == -32803
-    assert (await editor.command("opencoder.chat", {"message": "Hello"}))["text"]
-    second = await engine_pid(editor)
+    assert (await listener.command("opencoder.chat", {"message": "Hello"}))["text"]
+    second = await engine_pid(listener)
     assert second != first
-    assert psutil.pid_exists(editor.pid)
+    assert psutil.pid_exists(listener.pid)
 
 
 @pytest.mark.fault("F23")
-async def test_a_cancelled_answer_frees_the_engine(editor: Editor) -> None:
-    request = editor.send_command(
+async def test_a_cancelled_answer_frees_the_engine(listener: Editor) -> None:
+    request = listener.send_command(
         "opencoder.chat", {"message": "Tell a long story.", "token": 1}, request_id="story"
     )
-    await editor.until(lambda: editor.streamed(1))
-    editor.cancel_request(types.CancelParams("story"))
+    await listener.until(lambda: listener.streamed(1))
+    listener.cancel_request(types.CancelParams("story"))
     answer = await request
     assert answer["finishReason"] == "stopped"
-    assert answer["text"].startswith(editor.streamed(1))
-    editor.open("x = ")
-    assert isinstance(await editor.ask(0, 4), types.InlineCompletionList | None)
+    assert answer["text"].startswith(listener.streamed(1))
+    listener.open("x = ")
+    assert isinstance(await listener.ask(0, 4), types.InlineCompletionList | None)
 
 
 async def test_restarting_ends_the_old_engine_and_starts_another(editor: Editor) -> None:
     first = await engine_pid(editor)
     assert await editor.command("opencoder.restartEngine", {}) == {}
     assert await engine_pid(editor) != first
-    assert not psutil.pid_exists(first) or psutil.Process(first).status() == "zombie"
+    with suppress(psutil.NoSuchProcess):
+        assert psutil.Process(first).status() == psutil.STATUS_ZOMBIE
 
 
 async def test_each_task_is_done_or_says_why_not(editor: Editor) -> None:
