@@ -80,6 +80,10 @@ async def test_the_user_may_ask_where_nothing_came(at_work: StartWork, lane: Lan
         desk.engine.default = ""
         await desk.person.type("jSreturn")
         await desk.engine.until(lambda: desk.engine.finished >= 1)
+        # Until it is heard of, another request would get the same nothing.
+        await desk.person.holds(
+            "next(vim.lsp.get_clients({ name = 'opencoder' })[1].requests) == nil"
+        )
         desk.engine.default = " sum(values)\n"
         await desk.person.type("<M-Bslash>")
         await desk.person.shows("    return sum(values)")
