@@ -108,10 +108,12 @@ window.addEventListener("message", ({ data }) => {
 
 // A question that is not sent yet outlives a reload.
 chat.composer.element.addEventListener("input", () => vscode.setState({ draft: chat.composer.value }));
-chat.composer.value = vscode.getState()?.draft ?? "";
 
+/** Show the chat once it is known which one: what is asked before would be asked in another. */
 async function start() {
   const { conversation, begun, attached, waiting } = await call("start");
+  document.getElementById("chat").hidden = false;
+  chat.composer.value = vscode.getState()?.draft ?? "";
   showAttached(attached);
   chat.show(conversation, begun);
   for (const one of waiting) events[one.event](one);

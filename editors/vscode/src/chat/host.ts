@@ -210,7 +210,7 @@ function page(webview: vscode.Webview, root: vscode.Uri): string {
   </head>
   <body>
     <p id="notice" role="alert" hidden></p>
-    <div id="chat" class="chat"></div>
+    <div id="chat" class="chat" hidden></div>
   </body>
 </html>`;
 }
