@@ -9,7 +9,8 @@ import ast
 import asyncio
 import re
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -120,7 +121,7 @@ async def _show_completion(session: Session, path: Path, hole: Hole) -> Figures:
         shown = _screen(hole, suggestion)
         return Panel(shown, title=title, title_align="left", subtitle=taken, subtitle_align="left")
 
-    with Live(panel(""), console=console, refresh_per_second=20) as live:
+    with _drawn(panel("")) as live:
 
         def show(suggestion: str) -> None:
             if suggestion:
@@ -136,6 +137,15 @@ async def _show_completion(session: Session, path: Path, hole: Hole) -> Figures:
     return figures
 
 
+@contextmanager
+def _drawn(panel: Panel) -> Iterator[Live]:
+    """Draw a panel as it changes; where there is no terminal, once, and with an end of its line."""
+    with Live(panel, console=console, refresh_per_second=20) as live:
+        yield live
+    if not console.is_terminal:
+        console.line()
+
+
 async def _show_explanation(session: Session, path: Path, hole: Hole) -> Figures:
     figures, answer = Figures(), Text()
     title = f"explanation of {path.name}, lines {hole.first + 1} to {hole.last + 1}"
@@ -143,7 +153,7 @@ async def _show_explanation(session: Session, path: Path, hole: Hole) -> Figures
     uri = document_uri(path)
     selection = {"start": {"line": hole.first, "character": 0}, "end": end}
     panel = Panel(answer, title=title, title_align="left")
-    with Live(panel, console=console, refresh_per_second=20):
+    with _drawn(panel):
 
         def show(piece: str) -> None:
             figures.piece()

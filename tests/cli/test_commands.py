@@ -243,6 +243,7 @@ def test_the_demo_shows_a_completion_an_explanation_and_timings(
 ) -> None:
     limit = ["--set", "chat.max_tokens=32", "--set", "completion.max_tokens=16"]
     text = command("demo", *limit, environment=demo_environment).stdout
+    assert not any("╯" in line.rstrip()[:-1] for line in text.splitlines())  # each has its lines
     assert "completion at textwrap.py" in text
     assert "explanation of textwrap.py" in text
     assert "ms to the first token" in text
