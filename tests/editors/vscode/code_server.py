@@ -13,8 +13,6 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-import aiohttp
-
 from tests.editors.vscode.installation import EXTENSION, ROOT, Installation
 
 # Nothing that asks a question, fetches something, or completes in our place.
@@ -86,6 +84,8 @@ class CodeServer:
             file.write_text(json.dumps(kept), encoding="utf-8")
 
 
+_LISTENING = re.compile(rb"HTTP server listening on (http://127\.0\.0\.1:\d+)/")
+
 # Run before a server, whose further choices then may take as long as a busy machine does.
 PATIENT = (
     "from opencoder_lsp.lsp.habits import Habits\n"
@@ -127,17 +127,23 @@ async def code_server(
     await _install([*command, *wanted], env)
     options = ["--auth", "none", "--bind-addr", "127.0.0.1:0", "--disable-telemetry"]
     options += ["--disable-update-check", "--disable-getting-started-override", "--disable-proxy"]
-    log = home / "code-server.log"
-    with log.open("wb") as output:
-        process = await asyncio.create_subprocess_exec(
-            *command, *options, env=env, stdout=output, stderr=output, start_new_session=True
-        )
+    process = await asyncio.create_subprocess_exec(
+        *(*command, *options),
+        env=env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+        start_new_session=True,
+    )
+    assert process.stdout is not None
+    rest: asyncio.Task[bytes] | None = None
     try:
-        server = CodeServer(await _address(process, log), data)
-        await _up(server, process)
+        server = CodeServer(await _address(process.stdout), data)
+        rest = asyncio.create_task(process.stdout.read())
         yield server
     finally:
         await _end(process)
+        if rest is not None:
+            rest.cancel()
 
 
 async def _install(command: list[str], env: Mapping[str, str]) -> None:
@@ -147,26 +153,14 @@ async def _install(command: list[str], env: Mapping[str, str]) -> None:
     assert child.returncode == 0, (out + err).decode()
 
 
-async def _address(process: asyncio.subprocess.Process, log: Path) -> str:
-    """Return where code-server listens: on a port that was free when it took it."""
-    said = re.compile(r"HTTP server listening on (http://127\.0\.0\.1:\d+)/")
-    while True:
-        text = await asyncio.to_thread(log.read_text, encoding="utf-8", errors="replace")
-        if found := said.search(text):
-            return found[1]
-        assert process.returncode is None, f"code-server has ended:\n{text}"
-        await asyncio.sleep(0.05)  # nothing tells
-
-
-async def _up(server: CodeServer, process: asyncio.subprocess.Process) -> None:
-    async with aiohttp.ClientSession() as session:
-        while True:
-            assert process.returncode is None, "code-server has ended"
-            with suppress(aiohttp.ClientError):
-                async with session.get(f"{server.url}/healthz") as answer:
-                    if answer.status == 200:
-                        return
-            await asyncio.sleep(0.05)  # nothing tells
+async def _address(output: asyncio.StreamReader) -> str:
+    """Return where code-server says that it listens: on a port that was free when it took it."""
+    said = b""
+    async for line in output:
+        said += line
+        if found := _LISTENING.search(line):
+            return found[1].decode()
+    raise AssertionError(f"code-server has ended:\n{said.decode()}")
 
 
 async def _end(process: asyncio.subprocess.Process) -> None:
